@@ -1,0 +1,80 @@
+"""What can be raced: methods, models and data sets, described in plain data (no torch), for forms, help and validation.
+
+The implementations live in `regularizers`, `models` and `data`, each behind a dict with the same keys; a test compares them.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+MethodName = Literal["catalyst", "l1", "group_lasso", "none", "random"]
+ModelName = Literal["cnn", "vgg_small", "resnet20"]
+DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to choose filters. `strength` is the default lambda (catalyst: a factor on its ramp); None: it has none."""
+
+    title: str
+    formula: str  # LaTeX, of the penalty
+    sentence: str
+    strength: float | None
+    strength_range: tuple[float, float] = (0.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One network family that the product builds itself."""
+
+    title: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One source of labelled images, with the schedule that suits it by default.
+
+    `images` caps the training images used by default (None: all of them); epochs are (dense, sparse, finetune).
+    """
+
+    title: str
+    sentence: str
+    channels: int | None  # None: read from the images
+    size: int | None  # pixels a side
+    classes: int | None
+    images: int | None
+    epochs: tuple[int, int, int]
+    model: ModelName
+
+
+METHODS: dict[str, Method] = {
+    "catalyst": Method(
+        "Catalyst",
+        r"R=\lVert DF\rVert_{2,1}=\sum_i D_i\,\lVert F_i\rVert_2",
+        "Auxiliary variables D beside the filters: pruning is lossless exactly when D F = 0.",
+        1.0,
+    ),
+    "l1": Method("L1", r"R=\sum_i \lVert F_i\rVert_1", "Shrinks every weight of a filter by the same amount.", 0.01),
+    "group_lasso": Method("Group Lasso", r"R=\sum_i \lVert F_i\rVert_2", "Shrinks every filter's norm by the same amount.", 0.01),
+    "none": Method("Magnitude cut", r"R=0", "No regularizer: the smallest filters of the dense network are cut at once.", None),
+    "random": Method("Random cut", r"R=0", "Filters of the dense network are drawn at random and cut at once.", None),
+}
+
+MODELS: dict[str, Model] = {
+    "cnn": Model("CNN", "Three convolutions with BatchNorm and a linear classifier; for digits and MNIST-like images."),
+    "vgg_small": Model("VGG, small", "Six convolutions with BatchNorm in three blocks and a linear classifier."),
+    "resnet20": Model("ResNet-20", "The CIFAR form: three stages of three residual blocks, so channels are coupled."),
+}
+
+DATASETS: dict[str, Dataset] = {
+    "digits": Dataset(
+        "Digits", "1,797 real handwritten digits, part of scikit-learn: needs no network.", 1, 8, 10, None, (12, 15, 5), "cnn"
+    ),
+    "fashion_mnist": Dataset("Fashion-MNIST", "70,000 grey images of clothing.", 1, 28, 10, 10_000, (4, 6, 3), "cnn"),
+    "mnist": Dataset("MNIST", "70,000 grey handwritten digits.", 1, 28, 10, 10_000, (4, 6, 3), "cnn"),
+    "cifar10": Dataset("CIFAR-10", "60,000 colour images of 10 classes.", 3, 32, 10, 10_000, (8, 6, 2), "resnet20"),
+    "cifar100": Dataset("CIFAR-100", "60,000 colour images of 100 classes.", 3, 32, 100, 10_000, (8, 6, 2), "resnet20"),
+    "folder": Dataset(
+        "Image folder", "Your images: one folder a class below the data root.", None, None, None, 10_000, (8, 6, 2), "resnet20"
+    ),
+}

@@ -1,0 +1,200 @@
+"""What a race is, as validated, frozen data: the only border where settings are checked.
+
+A *race* is several *contenders* (method, its settings, seed) on one data set and one network. Everything below this
+module trusts what it is given. `RaceConfig.build(**fields)` turns pydantic's findings into one `ConfigError` sentence.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from catalyst_core.catalog import DATASETS, METHODS, DatasetName, MethodName, ModelName
+from catalyst_core.errors import ConfigError
+
+Magnitude = Literal["response", "folded", "weight"]
+Solver = Literal["proximal", "subgradient"]
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class DataConfig(_Config):
+    """Which images, and how many of them."""
+
+    name: DatasetName = Field("digits", description="data set")
+    folder: str = Field("", max_length=400, description="for 'folder': a folder below the data root, one subfolder a class")
+    train_images: int | None = Field(
+        None, ge=100, le=10_000_000, description="at most this many training images; None: the preset"
+    )
+    image_size: int | None = Field(None, ge=8, le=512, description="for 'folder': pixels a side that images are resized to")
+    batch_size: int = Field(64, ge=8, le=4096, description="images a step")
+
+    @model_validator(mode="after")
+    def _folder_is_named(self) -> Self:
+        if (self.name == "folder") != bool(self.folder):
+            raise ValueError("'folder' names an image folder below the data root, for the data set 'folder' and no other")
+        return self
+
+
+class MethodConfig(_Config):
+    """One method with its settings."""
+
+    name: MethodName = Field(description="method")
+    strength: float | None = Field(None, gt=0, le=1e4, description="lambda (catalyst: a factor on its ramp); None: the default")
+    start_ratio: float | None = Field(None, gt=0, le=100, description="catalyst only: fixed ratio c = D/n instead of a budget")
+    solver: Solver = Field("proximal", description="exact zeros by proximal steps, or the penalty added to the loss")
+    magnitude: Magnitude = Field("response", description="which vector is a filter's F_i")
+    canonicalize: bool = Field(False, description="rescale every filter to n_i = 1 before sparse training (same function)")
+
+    @model_validator(mode="after")
+    def _settings_have_an_effect(self) -> Self:
+        if self.start_ratio is not None and self.name != "catalyst":
+            raise ValueError(f"start_ratio is a setting of catalyst, not of {self.name}")
+        if METHODS[self.name].strength is None and self.strength is not None:
+            raise ValueError(f"{self.name} has no strength")
+        return self
+
+    @property
+    def effective_strength(self) -> float:
+        """The strength in force; 0 for methods without one."""
+        default = METHODS[self.name].strength
+        return self.strength if self.strength is not None else (default or 0.0)
+
+    @property
+    def label(self) -> str:
+        """Short and unique among the settings of one method: 'catalyst', 'l1 0.03', 'catalyst c=1.3'."""
+        parts: list[str] = [self.name]
+        if self.start_ratio is not None:
+            parts.append(f"c={self.start_ratio:g}")
+        if self.strength is not None:
+            parts.append(f"{self.strength:g}")
+        parts += [value for value, default in ((self.solver, "proximal"), (self.magnitude, "response")) if value != default]
+        return " ".join(parts + ["canonical"] * self.canonicalize)
+
+
+class Schedule(_Config):
+    """How long, and with which optimizer (SGD with momentum). None: the data set's preset."""
+
+    dense_epochs: int | None = Field(None, ge=1, le=1000, description="epochs of dense training, shared by all contenders")
+    sparse_epochs: int | None = Field(None, ge=1, le=1000, description="epochs with the regularizer")
+    finetune_epochs: int | None = Field(None, ge=0, le=1000, description="epochs after the cut")
+    learning_rate: float = Field(0.1, gt=0, le=10, description="peak; one cosine over dense, one over sparse + finetune")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+    weight_decay: float = Field(5e-4, ge=0, le=1, description="on everything but the regularized parameters")
+    recalibrate: bool = Field(True, description="re-estimate the BatchNorm statistics after the cut")
+
+
+class RaceConfig(_Config):
+    """A whole race: contenders = methods x seeds."""
+
+    data: DataConfig = DataConfig()
+    model: ModelName = Field("cnn", description="network")
+    methods: tuple[MethodConfig, ...] = Field(
+        tuple(MethodConfig(name=name) for name in get_args(MethodName)), min_length=1, max_length=40, description="contenders"
+    )
+    pruning_ratio: float = Field(0.5, gt=0, lt=1, description="share of the channels of every group to prune")
+    seeds: tuple[int, ...] = Field((0,), min_length=1, max_length=20, description="one contender a method and seed")
+    schedule: Schedule = Schedule()
+    title: str = Field("", max_length=120, description="a name for people")
+
+    @model_validator(mode="after")
+    def _contenders_differ(self) -> Self:
+        labels = [method.label for method in self.methods]
+        twice = {label for label in labels if labels.count(label) > 1}
+        if twice:
+            raise ValueError(f"{sorted(twice)[0]!r} is listed twice; give the two different settings")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("a seed is listed twice")
+        if any(not 0 <= seed < 2**31 for seed in self.seeds):
+            raise ValueError("a seed is outside 0..2147483647")
+        return self
+
+    @classmethod
+    def build(cls, **fields: Any) -> Self:
+        """Validate; raise one `ConfigError` sentence (what, where, allowed) for the first thing that is wrong."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise ConfigError(_sentence(error)) from None
+
+    def contenders(self) -> list["ContenderConfig"]:
+        """One a method and seed, in the order given, seeds outermost."""
+        return [self.contender(method, seed) for seed in self.seeds for method in self.methods]
+
+    def contender(self, method: MethodConfig, seed: int) -> "ContenderConfig":
+        """This race as seen by one of its contenders, with the data set's preset filled in."""
+        preset = DATASETS[self.data.name]
+        dense, sparse, finetune = preset.epochs
+        chosen = self.schedule
+        return ContenderConfig(
+            data=self.data.model_copy(update={"train_images": self.data.train_images or preset.images}),
+            model=self.model,
+            method=method,
+            pruning_ratio=self.pruning_ratio,
+            seed=seed,
+            schedule=chosen.model_copy(
+                update={
+                    "dense_epochs": chosen.dense_epochs if chosen.dense_epochs is not None else dense,
+                    "sparse_epochs": chosen.sparse_epochs if chosen.sparse_epochs is not None else sparse,
+                    "finetune_epochs": chosen.finetune_epochs if chosen.finetune_epochs is not None else finetune,
+                }
+            ),
+        )
+
+
+class ContenderConfig(_Config):
+    """Everything one worker needs to know; presets are filled in, so no field of the schedule is None."""
+
+    data: DataConfig
+    model: ModelName
+    method: MethodConfig
+    pruning_ratio: float
+    seed: int
+    schedule: Schedule
+
+    @property
+    def label(self) -> str:
+        """The method's label with the seed, for logs."""
+        return f"{self.method.label} seed {self.seed}"
+
+    def dense_key(self) -> str:
+        """Name of the dense checkpoint that all contenders with the same dense stage share: a hash of what shapes it."""
+        schedule = self.schedule.model_dump(include={"dense_epochs", "learning_rate", "momentum", "weight_decay"})
+        parts = [self.data.model_dump(), self.model, self.seed, schedule]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def parse_method(text: str) -> dict[str, Any]:
+    """'l1', 'l1:strength=0.03', 'catalyst:start_ratio=1.3:strength=3' -> fields of `MethodConfig` (unchecked)."""
+    name, *settings = text.strip().split(":")
+    fields: dict[str, Any] = {"name": name}
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"method {text!r}: {setting!r} is not of the form setting=value")
+        fields[key.strip()] = value.strip()
+    return fields
+
+
+def home() -> Path:
+    """Where stores, checkpoints and downloads go unless told otherwise: $CATALYST_HOME or ~/.catalyst."""
+    return Path(os.environ.get("CATALYST_HOME") or "~/.catalyst").expanduser()
+
+
+def data_root() -> Path:
+    """The only place that image folders are read from, and downloads written to: $CATALYST_DATA or <home>/data."""
+    return Path(os.environ.get("CATALYST_DATA") or home() / "data").expanduser()
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = first["msg"].removeprefix("Value error, ")
+    got = "" if first["type"] in ("value_error", "missing") else f", not {first['input']!r}"
+    said = said[0].lower() + said[1:]
+    return f"{where}: {said}{got}" if where else said
