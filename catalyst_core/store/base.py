@@ -8,7 +8,7 @@ The contract, for every back end:
   what is new and costs what is new. What `append` returned from is committed: killing anybody loses none of it.
 - Commands travel the other way, in order, each handed to the owner once.
 - A run belongs to one *attempt*; resuming starts the next one, and only its events are read from then on.
-- Every method may be called from any thread or process; a connection never crosses threads.
+- Every method may be called from any thread or process; a connection is never used by two at once.
 """
 
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ class RunInfo:
     position: int  # order within the race
     config: ContenderConfig
     state: State
+    queued: float  # seconds since the epoch: when it joined the queue
     place: int | None  # 1 = next, while queued; else None
     attempt: int
     stage: str  # '' before the first stage
