@@ -1,0 +1,41 @@
+"""The baselines without a regularizer: cut the smallest filters of the dense network, or filters drawn at random."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalyst_core.filters import FilterGroup
+from catalyst_core.regularizers.base import Regularizer, Settings
+
+
+class MagnitudeCut(Regularizer):
+    """The contract's own behaviour: no penalty, no step, the smallest magnitudes go."""
+
+    name = "none"
+
+
+class RandomCut(Regularizer):
+    """Within each group the channels are drawn once, from `generator_seed`; a larger ratio prunes the same and more."""
+
+    name = "random"
+
+    def __init__(self, groups: Sequence[FilterGroup], settings: Settings) -> None:
+        super().__init__(groups, settings)
+        self._draw = np.random.default_rng(settings.generator_seed).random(self.bank.total)
+
+    def _kept(self, magnitudes: NDArray[np.float64]) -> NDArray[np.bool_]:
+        return super()._kept(self._draw)
+
+    def _thresholds(self, magnitudes: NDArray[np.float64], kept: NDArray[np.bool_]) -> list[float | None]:
+        return [None] * len(self.groups)
+
+    def state_dict(self) -> dict[str, Any]:
+        """With the draw."""
+        return {**super().state_dict(), "draw": self._draw.tolist()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Regularizer.load_state_dict`."""
+        super().load_state_dict(state)
+        self._draw = np.asarray(state["draw"])

@@ -1,0 +1,200 @@
+"""Catalyst: R = sum_i D_i n_i = ||D F||_{2,1}, zero exactly where pruning is lossless (D_i = 0 or F_i = 0).
+
+    n_i <- max(n_i - t D_i, 0)    D_i <- max(D_i - t n_i, 0)    both from the old values, t = lr * lambda
+    u_i = log(D_i / n_i)          u_i > 0 runs to +inf: pruned; u_i < 0 to -inf: preserved
+
+Budgeted: D_i = n_i at the start, and before each step one common factor in each group, D_i <- D_i exp(-q), moves the
+boundary u = 0 to the midpoint q that leaves exactly the budget's number of channels above it. The penalty and its
+zero set are the paper's; the dynamics, the budget and the settling are derived here (docs/mathematics.md).
+"""
+
+# C = channels of all groups, G = groups
+# n = magnitudes, D = catalyst variables, u = log-ratios, t = step size, k = factors of F
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from catalyst_core import audits
+from catalyst_core.errors import ConfigError
+from catalyst_core.filters import FilterGroup
+from catalyst_core.regularizers.bank import Vector
+from catalyst_core.regularizers.base import Regularizer, Settings
+from catalyst_core.regularizers.boundary import Boundary
+
+RAMP = (0.3, 2.0)  # factors on the strength: geometric from the first to the second ...
+RAMP_SHARE = 0.6  # ... over this share of the sparse steps
+SETTLE_SHARE = 0.1  # the last steps, in which whatever is undecided is brought to zero in time
+LARGEST_STEP = 0.5  # t of one step; any t < 1 keeps the sign of n - D
+SILENT = 1e-250  # stands for n = 0 in ratios, so that none is infinite
+ALMOST_ONE = 0.999  # t while settling
+
+
+class Catalyst(Regularizer):
+    """Sticky: n_i = 0 stays 0, whatever the optimizer's momentum adds, because a silent filter has no gradient to return on.
+
+    Changing `pruning_ratio` while it runs: a larger one moves the boundary; where the undecided channels of a group do
+    not suffice, its preserved ones (D_i = 0) compete again from D_i = n_i. A smaller one preserves every undecided
+    channel of a group whose budget is already spent; channels that are pruned stay pruned.
+    """
+
+    name = "catalyst"
+
+    def __init__(self, groups: Sequence[FilterGroup], settings: Settings) -> None:
+        super().__init__(groups, settings)
+        n = self.bank.magnitudes()
+        self._alive = n > 0  # (C,) a filter that is zero from the start is pruned from the start ...
+        self._d = np.where(self._alive, n * (settings.start_ratio or 1.0), 1.0)  # (C,) ... and any D > 0 says so
+        self._boundary = Boundary(self.bank.sizes)
+        self._aim()
+
+    # settings and state
+
+    @property
+    def pruning_ratio(self) -> float:
+        """As in the contract; a fixed ratio c has no budget: setting one raises `ConfigError`."""
+        return self._ratio
+
+    @pruning_ratio.setter
+    def pruning_ratio(self, value: float) -> None:
+        if self._is_fixed:
+            raise ConfigError("catalyst with a fixed start_ratio has no pruning_ratio")
+        Regularizer.pruning_ratio.__set__(self, value)
+        self._aim()
+
+    @property
+    def current_strength(self) -> float:
+        """lambda at the next step. With a budget and `total_steps`: from 0.3 to 2 times the strength over 60 % of those."""
+        total = self.settings.total_steps
+        if total is None or self._is_fixed:
+            return self._strength
+        progress = min(self.steps / (RAMP_SHARE * total), 1.0)
+        return self._strength * RAMP[0] * (RAMP[1] / RAMP[0]) ** progress
+
+    @property
+    def catalysts(self) -> list[Tensor]:
+        """D, one (C,) float64 view a group."""
+        return list(torch.from_numpy(self._d).split(self.bank.sizes))
+
+    @property
+    def undecided(self) -> int:
+        """Channels with D_i n_i > 0."""
+        return int((self._alive & (self._d > 0)).sum())
+
+    def state_dict(self) -> dict[str, Any]:
+        """With D and which channels are not pruned."""
+        own = {"catalysts": torch.from_numpy(self._d.copy()), "alive": torch.from_numpy(self._alive.copy())}
+        return {**super().state_dict(), **own}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Regularizer.load_state_dict`."""
+        super().load_state_dict(state)
+        self._d = state["catalysts"].numpy().copy()
+        self._alive = state["alive"].numpy().copy()
+        self._aim()
+
+    # the step
+
+    def _penalty(self) -> Tensor:
+        norms = self.bank.norms()
+        return (norms * torch.from_numpy(self._d).to(norms)).sum()
+
+    def _step(self, size: float) -> None:
+        n, left = self._magnitudes(), self._steps_left()
+        ratio = self._d / np.maximum(n, SILENT)  # (C,)
+        if not self._is_fixed:
+            factors = np.asarray(self._boundary.factors(ratio, left is not None)).take(self.bank.group_of)
+            ratio *= factors
+            np.multiply(self._d, factors, out=self._d, where=self._alive)
+        step = min(size, LARGEST_STEP)
+        if left is not None:
+            step = max(step, _step_in_time(ratio, left))
+        self._shrink(n, ratio, step)
+        if left == 1:
+            self.settle()
+
+    def _shrink(self, n: Vector, ratio: Vector, step: float) -> None:
+        """Both halves of the proximal step from the old values; the subgradient solver moves D only."""
+        moves = self.settings.solver == "proximal"
+        k = np.maximum(1 - step * ratio, 0) if moves else self._alive.astype(float)
+        self._d -= step * n
+        np.maximum(self._d, 0, out=self._d)
+        self._alive = k > 0
+        if self._is_fixed:
+            self._keep_one(n, ratio, k)
+        self.bank.scale_(k)
+
+    def settle(self) -> None:
+        """Decide every channel now by its rank against the budget: afterwards D_i n_i = 0 exactly, for every channel."""
+        n = self._magnitudes()
+        kept = self._kept(n)
+        self._alive &= kept
+        self._d[kept & (n > 0)] = 0.0
+        self.bank.scale_(self._alive.astype(float))
+
+    def _steps_left(self) -> int | None:
+        """How many steps settling has, this one included; None before it begins."""
+        total = self.settings.total_steps
+        if total is None:
+            return None
+        left = max(total - self.steps, 0)
+        return None if left > SETTLE_SHARE * total else 1 + math.ceil(left / self.settings.every)
+
+    @property
+    def _is_fixed(self) -> bool:
+        return self.settings.start_ratio is not None
+
+    def _aim(self) -> None:
+        """Where the boundary of each group belongs; preserved channels compete again where the budget needs them."""
+        if self._is_fixed:
+            return
+        n = self._magnitudes()
+        again = self._boundary.aim(self.targets, ~self._alive, self._alive & (self._d == 0))
+        self._d = np.where(again, n, self._d)
+
+    def _keep_one(self, n: Vector, ratio: Vector, k: Vector) -> None:
+        """A fixed ratio c > 1 may prune a whole group: then the channel with the smallest u stays."""
+        survivors = np.bincount(self.bank.group_of, self._alive, len(self.groups))
+        for group in np.flatnonzero(survivors == 0):
+            members = np.flatnonzero((self.bank.group_of == group) & (n > 0))
+            if len(members):
+                chosen = members[np.argmin(ratio[members])]
+                k[chosen], self._alive[chosen], self._d[chosen] = 1.0, True, 0.0
+
+    # what it says
+
+    def _magnitudes(self) -> Vector:
+        """(C,) n_i, with the pruned at exactly 0 whatever the optimizer's momentum has added to them."""
+        return self.bank.magnitudes() * self._alive
+
+    def _kept(self, magnitudes: Vector) -> NDArray[np.bool_]:
+        """The smallest u stay; of equal ones, as all are before the first step, the larger magnitude."""
+        margins = self._margins(magnitudes, np.zeros(len(magnitudes), dtype=bool), [])  # -u
+        kept = np.ones(len(magnitudes), dtype=bool)
+        start = 0
+        for index, (margin, n) in enumerate(zip(self.bank.split(margins), self.bank.split(magnitudes), strict=True)):
+            pruned = int((margin < 0).sum()) if self._is_fixed else int(self._boundary.position[index])
+            order = np.lexsort((-n, -margin))  # the one that stays first comes first
+            kept[start + order[max(len(n) - pruned, 1) :]] = False
+            start += len(n)
+        return kept
+
+    def _margins(self, magnitudes: Vector, kept: NDArray[np.bool_], thresholds: list[float | None]) -> Vector:
+        return audits.margins(magnitudes, self._d, kept)
+
+    def _thresholds(self, magnitudes: Vector, kept: NDArray[np.bool_]) -> list[float | None]:
+        return [None] * len(self.groups)
+
+
+def _step_in_time(ratio: Vector, left: int) -> float:
+    """The t with which every undecided channel is decided within `left` steps.
+
+    One step of size t multiplies |n - D| / (n + D) by (1 + t) / (1 - t), so artanh(t) * left >= artanh(min / max of n, D).
+    """
+    smaller = float(np.minimum(ratio, 1 / np.maximum(ratio, SILENT)).max())
+    return min(math.tanh(math.atanh(min(smaller, ALMOST_ONE)) / left), ALMOST_ONE)
