@@ -53,9 +53,13 @@ METHODS: dict[str, Method] = {
         r"R=\lVert DF\rVert_{2,1}=\sum_i D_i\,\lVert F_i\rVert_2",
         "Auxiliary variables D beside the filters: pruning is lossless exactly when D F = 0.",
         1.0,
+        (0.1, 10.0),
     ),
-    "l1": Method("L1", r"R=\sum_i \lVert F_i\rVert_1", "Shrinks every weight of a filter by the same amount.", 0.01),
-    "group_lasso": Method("Group Lasso", r"R=\sum_i \lVert F_i\rVert_2", "Shrinks every filter's norm by the same amount.", 0.01),
+    # 0.3 is the best of 0.1, 0.2, 0.3, 0.5, 1 on digits by post-prune validation accuracy, ratios 0.5 and 0.7, three seeds.
+    "l1": Method("L1", r"R=\sum_i \lVert F_i\rVert_1", "Shrinks every weight of a filter by the same amount.", 0.3, (0.03, 3.0)),
+    "group_lasso": Method(
+        "Group Lasso", r"R=\sum_i \lVert F_i\rVert_2", "Shrinks every filter's norm by the same amount.", 0.3, (0.03, 3.0)
+    ),
     "none": Method("Magnitude cut", r"R=0", "No regularizer: the smallest filters of the dense network are cut at once.", None),
     "random": Method("Random cut", r"R=0", "Filters of the dense network are drawn at random and cut at once.", None),
 }

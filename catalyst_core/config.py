@@ -33,6 +33,7 @@ class DataConfig(_Config):
     )
     image_size: int | None = Field(None, ge=8, le=512, description="for 'folder': pixels a side that images are resized to")
     batch_size: int = Field(64, ge=8, le=4096, description="images a step")
+    augment: bool | None = Field(None, description="flip and shift training images at random; None: colour images only")
 
     @model_validator(mode="after")
     def _folder_is_named(self) -> Self:

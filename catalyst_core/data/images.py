@@ -1,0 +1,75 @@
+"""One image file -> one small square array (Pillow), with damaged and huge files told apart."""
+
+import contextlib
+import struct
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from catalyst_core.errors import DataError
+
+MEGAPIXELS = 50  # larger images are refused
+_GREY = frozenset(("1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"))
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what Pillow raises on files that are not images
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known about an image without decoding it."""
+
+    width: int
+    height: int
+    grey: bool
+
+
+def inspect(path: Path) -> Header | None:
+    """The header, or None when this is no image. Raises `DataError` above 50 megapixels."""
+    try:
+        with _opened(path) as image:
+            return Header(*image.size, grey=image.mode in _GREY)
+    except _DAMAGED:
+        return None
+
+
+def read_image(path: Path, channels: int, size: int) -> np.ndarray | None:
+    """The middle square, resized: (channels, size, size) uint8; None when the file is damaged."""
+    try:
+        with _opened(path) as image:
+            image.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))  # JPEG only: decodes at a lower resolution
+            upright = ImageOps.exif_transpose(image)
+            array = np.asarray(ImageOps.fit(_eight_bits(upright).convert("RGB" if channels == 3 else "L"), (size, size)))
+    except _DAMAGED:
+        return None
+    return np.moveaxis(array, 2, 0) if channels == 3 else array[None]
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata is no news for a user
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(path)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+            raise DataError(_huge(path)) from None
+        with image:
+            if image.width * image.height > MEGAPIXELS * 1e6:
+                raise DataError(_huge(path))
+            yield image
+
+
+def _huge(path: Path) -> str:
+    return f"{path.name} is larger than {MEGAPIXELS} megapixels, the most that is read: scale it down or take it out"
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """16-bit and float images keep their range; Pillow's own conversion would clip them at 255."""
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return image
+    values = np.asarray(image, dtype=np.float64)
+    top = 65535.0 if image.mode != "F" else max(float(values.max()), 1e-12)
+    return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).astype(np.uint8))

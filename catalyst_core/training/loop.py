@@ -1,0 +1,167 @@
+"""The training loop: batches in, optimizer steps, events out."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from catalyst_core.errors import DivergedError
+from catalyst_core.events import Evaluated, Event, Stage, StepLogged
+from catalyst_core.regularizers import Regularizer
+from catalyst_core.training.batches import Batches
+from catalyst_core.training.checkpoint import Score
+from catalyst_core.training.control import Control
+from catalyst_core.training.plan import Plan
+from catalyst_core.training.probe import Probe, measured_event
+
+EVALUATION_BATCH = 250
+
+
+def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor, between: Callable[[], object] = lambda: None) -> Score:
+    """Accuracy and mean cross-entropy on images x (N, K, S, S) with labels y (N,), in evaluation mode.
+
+    `between` is called after every batch: large test sets take long, and commands should not wait for them.
+    """
+    was_training = model.training
+    model.eval()
+    logits = []
+    with torch.no_grad():
+        for part in x.split(EVALUATION_BATCH):
+            logits.append(model(part))
+            between()
+    model.train(was_training)
+    scores = torch.cat(logits)
+    return Score(float((scores.argmax(1) == y).double().mean()), float(functional.cross_entropy(scores, y)))
+
+
+@dataclass
+class Tally:
+    """Training numbers since the last time they were told."""
+
+    steps: int = 0
+    images: int = 0
+    loss: float = 0.0
+    correct: int = 0
+
+
+@dataclass
+class Loop:
+    """Takes optimizer steps; `step` and `seconds` (of training alone: no evaluation, no measurement) only grow."""
+
+    plan: Plan
+    batches: Batches
+    validation: tuple[torch.Tensor, torch.Tensor]
+    momentum: float
+    control: Control
+    emit: Callable[[Event], None]
+    step: int = 0
+    seconds: float = 0.0
+    taken: dict[str, int] = field(default_factory=dict)  # steps in each stage
+    _tally: Tally = field(default_factory=Tally)
+
+    def run(
+        self,
+        stage: Stage,
+        model: nn.Module,
+        probe: Probe,
+        steps: int,
+        groups: list[dict[str, object]],
+        regularizer: Regularizer | None = None,
+    ) -> bool:
+        """Train for `steps` steps with the optimizer's parameter `groups`. True: stopped before the end by a command."""
+        optimizer = torch.optim.SGD(groups, lr=self.plan.peak, momentum=self.momentum)
+        model.train()
+        for _ in range(steps):
+            if self.control.poll(self.step):
+                return True
+            rate = self._train_step(stage, model, optimizer, regularizer)
+            self._tell(stage, model, probe, rate)
+        return False
+
+    def _train_step(self, stage: Stage, model: nn.Module, optimizer: torch.optim.SGD, regularizer: Regularizer | None) -> float:
+        started = time.perf_counter()
+        rate = self.plan.learning_rate(self.step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        x, y = self.batches.at(self.step)
+        logits = model(x)
+        loss = functional.cross_entropy(logits, y)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise DivergedError(
+                f"the loss became {value} at step {self.step} of the {stage} stage, at learning rate {rate:.3g}: "
+                "choose a lower learning rate or a lower strength"
+            )
+        optimizer.zero_grad()
+        if regularizer is not None and regularizer.settings.solver == "subgradient":
+            loss = loss + regularizer.current_strength * regularizer.penalty()
+        loss.backward()
+        optimizer.step()
+        if regularizer is not None:
+            regularizer.step(rate)
+        self.step += 1
+        self.taken[stage] = self.taken.get(stage, 0) + 1
+        self.seconds += time.perf_counter() - started
+        self._count(value, logits, y)
+        return rate
+
+    def _count(self, loss: float, logits: torch.Tensor, y: torch.Tensor) -> None:
+        tally = self._tally
+        tally.steps += 1
+        tally.images += len(y)
+        tally.loss += loss
+        tally.correct += int((logits.argmax(1) == y).sum())
+
+    def _tell(self, stage: Stage, model: nn.Module, probe: Probe, rate: float) -> None:
+        plan, step = self.plan, self.step
+        logged, measured = plan.is_logged(step), plan.is_measured(step)
+        if logged or measured:
+            measurement = probe.measure()
+        if logged:
+            tally, self._tally = self._tally, Tally()
+            self.emit(
+                StepLogged(
+                    step=step,
+                    stage=stage,
+                    epoch=step / plan.per_epoch,
+                    seconds=self.seconds,
+                    loss=tally.loss / tally.steps,
+                    accuracy=tally.correct / tally.images,
+                    penalty=probe.penalty(),
+                    strength=probe.strength(),
+                    learning_rate=rate,
+                    share_pruned=measurement.share_pruned,
+                )
+            )
+        if measured:
+            self.emit(measured_event(measurement, step, stage))
+        if plan.is_evaluated(step):
+            self.tell_score(stage, "validation", self.evaluate(model, *self.validation))
+
+    def evaluate(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Score:
+        """`evaluate`, answering commands meanwhile."""
+        return evaluate(model, x, y, lambda: self.control.poll(self.step))
+
+    def tell_score(self, stage: Stage, split: str, score: Score) -> None:
+        """Emit an accuracy."""
+        self.emit(Evaluated(step=self.step, stage=stage, split=split, accuracy=score.accuracy, loss=score.loss))
+
+
+def recalibrate(model: nn.Module, batches: Batches, count: int, between: Callable[[], object] = lambda: None) -> None:
+    """Re-estimate every BatchNorm's mean and variance (plain averages) on the first `count` batches, in place."""
+    norms = [module for module in model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a cumulative average
+    model.train()
+    with torch.no_grad():
+        for step in range(count):
+            model(batches.at(step)[0])
+            between()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

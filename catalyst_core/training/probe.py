@@ -1,0 +1,92 @@
+"""One look at every filter, before and after the cut, as an event of constant length."""
+
+# C = channels of all groups, concatenated in the order of `GroupsFound`
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from catalyst_core.decisions import Decisions
+from catalyst_core.events import HISTOGRAM_BINS, HISTOGRAM_DECADES, FiltersMeasured, Stage, pack
+from catalyst_core.filters import FilterGroup
+from catalyst_core.regularizers import Measurement, Regularizer
+
+_EDGES = np.logspace(*HISTOGRAM_DECADES, HISTOGRAM_BINS + 1)
+
+
+@dataclass(frozen=True)
+class RegularizerProbe:
+    """Looks at a network whose channels are all there."""
+
+    regularizer: Regularizer
+
+    def penalty(self) -> float:
+        """The regularizer's R."""
+        return float(self.regularizer.penalty().detach())
+
+    def strength(self) -> float:
+        """lambda in force."""
+        return self.regularizer.current_strength
+
+    def measure(self) -> Measurement:
+        """What the regularizer sees now."""
+        return self.regularizer.measure()
+
+
+@dataclass(frozen=True)
+class CutProbe:
+    """Looks at the smaller network and puts its channels back into their old places; removed ones have magnitude 0.
+
+    A group that cannot be found again, as one of a single channel may not be, keeps its magnitudes at the cut.
+    """
+
+    groups: list[FilterGroup]  # of the smaller network
+    decisions: Decisions
+    at_the_cut: np.ndarray  # (C,) magnitudes
+
+    def penalty(self) -> float:
+        """Nothing is regularized any more."""
+        return 0.0
+
+    def strength(self) -> float:
+        """Nothing is regularized any more."""
+        return 0.0
+
+    def measure(self) -> Measurement:
+        """Magnitudes now; every margin is infinite, as every channel is decided."""
+        masks = [mask.numpy() for mask in self.decisions.kept.values()]
+        kept = np.concatenate(masks)
+        magnitudes = np.where(kept, self.at_the_cut, 0.0)
+        now = {group.name: group.magnitudes().numpy() for group in self.groups}
+        starts = np.cumsum([0, *map(len, masks)])
+        for name, start, mask in zip(self.decisions.kept, starts, masks, strict=False):
+            if name in now:
+                magnitudes[start + np.flatnonzero(mask)] = now[name]
+        return Measurement(
+            magnitudes=magnitudes,
+            catalysts=None,
+            margins=np.where(kept, np.inf, -np.inf),
+            thresholds=(None,) * len(masks),
+            kept=kept,
+            share_pruned=float(1 - kept.mean()),
+        )
+
+
+Probe = RegularizerProbe | CutProbe
+
+
+def measured_event(measurement: Measurement, step: int, stage: Stage, decided: bool = False) -> FiltersMeasured:
+    """The event of a measurement; magnitudes beyond the histogram's ends are counted in its first and last bin."""
+    magnitudes = np.asarray(measurement.magnitudes, dtype=np.float64)
+    alive = np.clip(magnitudes[magnitudes > 0], _EDGES[0], _EDGES[-1])
+    return FiltersMeasured(
+        step=step,
+        stage=stage,
+        magnitudes=pack(magnitudes),
+        catalysts=None if measurement.catalysts is None else pack(measurement.catalysts),
+        margins=pack(measurement.margins),
+        thresholds=measurement.thresholds,
+        histogram=tuple(int(count) for count in np.histogram(alive, _EDGES)[0]),
+        zeros=int((magnitudes == 0).sum()),
+        decided=decided,
+    )

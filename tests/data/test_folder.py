@@ -1,0 +1,199 @@
+"""Image folders: what is read, and one sentence for each thing that is wrong."""
+
+import os
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from catalyst_core.config import DataConfig
+from catalyst_core.data import check_data, folder, load_data
+from catalyst_core.errors import DataError
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """An empty data root."""
+    place = tmp_path / "images"
+    place.mkdir()
+    monkeypatch.setenv("CATALYST_DATA", str(place))
+    return place
+
+
+def _fill(place, classes=("cat", "dog"), count=20, mode="RGB", size=(20, 16)) -> None:
+    generator = np.random.default_rng(0)
+    for name in classes:
+        (place / name).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            array = generator.integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+            Image.fromarray(array).convert(mode).save(place / name / f"{number:03}.png")
+
+
+def _config(**fields) -> DataConfig:
+    return DataConfig(name="folder", **{"folder": "pets", **fields})
+
+
+def _refusal(**fields) -> str:
+    with pytest.raises(DataError) as caught:
+        check_data(_config(**fields))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(DataError):
+        load_data(_config(**fields))
+    return str(caught.value)
+
+
+def test_one_subfolder_a_class_is_split_70_10_20(root):
+    _fill(root / "pets", count=50)
+    check_data(_config())
+    splits = load_data(_config())
+    assert [len(labels) for labels in (splits.train_y, splits.val_y, splits.test_y)] == [70, 10, 20]
+    assert splits.train_y.bincount().tolist() == [35, 35]
+    assert (splits.classes, splits.channels, splits.size) == (("cat", "dog"), 3, 16)
+
+
+def test_train_val_and_test_are_taken_as_they_are(root):
+    for part, count in (("train", 12), ("val", 6), ("test", 5)):
+        _fill(root / "pets" / part, count=count)
+    splits = load_data(_config())
+    assert [len(labels) for labels in (splits.train_y, splits.val_y, splits.test_y)] == [24, 12, 10]
+
+
+def test_val_alone_is_the_test_set(root):
+    _fill(root / "pets" / "train", count=20)
+    _fill(root / "pets" / "val", count=6)
+    splits = load_data(_config())
+    assert [len(labels) for labels in (splits.train_y, splits.val_y, splits.test_y)] == [36, 4, 12]
+
+
+def test_grey_images_have_one_channel_and_the_size_can_be_chosen(root):
+    _fill(root / "pets", mode="L")
+    splits = load_data(_config(image_size=12))
+    assert splits.train_x.shape[1:] == (1, 12, 12)
+
+
+def test_sixteen_bit_images_keep_their_range(root):
+    for name in ("cat", "dog"):
+        (root / "pets" / name).mkdir(parents=True)
+        for number in range(10):
+            array = np.linspace(0, 65535, 64 * (number + 1)).reshape(8, -1).astype(np.uint16)
+            Image.fromarray(array).save(root / "pets" / name / f"{number}.png")
+    splits = load_data(_config())
+    assert len(splits.train_x.unique()) > 20
+
+
+def test_the_cap_is_stratified(root):
+    _fill(root / "pets", count=100)
+    assert load_data(_config(train_images=100)).train_y.bincount().tolist() == [50, 50]
+
+
+def test_damaged_images_are_skipped_counted_and_named(root):
+    _fill(root / "pets", count=20)
+    (root / "pets" / "cat" / "000.png").write_bytes(b"not an image")
+    whole = (root / "pets" / "dog" / "001.png").read_bytes()
+    (root / "pets" / "dog" / "001.png").write_bytes(whole[: len(whole) // 2])
+    check_data(_config())
+    splits = load_data(_config())
+    assert sum(len(labels) for labels in (splits.train_y, splits.val_y, splits.test_y)) == 38
+    assert splits.notes[0].startswith("2 of the images cannot be read")
+    assert "000.png" in splits.notes[0]
+
+
+def test_a_missing_folder_is_named(root):
+    assert "no folder 'pets'" in _refusal()
+
+
+def test_an_empty_folder(root):
+    (root / "pets").mkdir()
+    assert "no images" in _refusal()
+
+
+def test_subfolders_without_images(root):
+    (root / "pets" / "cat").mkdir(parents=True)
+    (root / "pets" / "dog").mkdir()
+    assert "no images" in _refusal()
+
+
+def test_one_class(root):
+    _fill(root / "pets", classes=("cat",))
+    assert "one class" in _refusal()
+
+
+def test_a_class_with_too_few_images(root):
+    _fill(root / "pets")
+    _fill(root / "pets", classes=("emu",), count=2)
+    assert "class 'emu'" in _refusal()
+
+
+def test_a_class_of_unreadable_images(root):
+    _fill(root / "pets")
+    for path in (root / "pets" / "dog").iterdir():
+        path.write_text("no image")
+    said = _refusal()
+    assert "class 'dog'" in said
+    assert "000.png, 001.png, 002.png, ..." in said
+
+
+def test_an_image_of_more_than_fifty_megapixels(root):
+    _fill(root / "pets")
+    Image.new("1", (10_000, 5_001)).save(root / "pets" / "cat" / "poster.png")
+    assert "poster.png is larger than 50 megapixels" in _refusal()
+
+
+def test_a_decompression_bomb(root):
+    _fill(root / "pets")
+    Image.new("1", (20_000, 10_000)).save(root / "pets" / "cat" / "bomb.png")
+    assert "bomb.png is larger than 50 megapixels" in _refusal()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc", "link"])
+def test_paths_out_of_the_data_root(root, tmp_path, name):
+    _fill(tmp_path / "outside")
+    os.symlink(tmp_path / "outside", root / "link")
+    assert "leads out of the data root" in _refusal(folder=name)
+
+
+def test_links_inside_the_folder_are_confined_too(root, tmp_path):
+    _fill(tmp_path / "outside", classes=("dog",))
+    _fill(root / "pets", classes=("cat",))
+    os.symlink(tmp_path / "outside" / "dog", root / "pets" / "dog")
+    assert "leads out of the data root" in _refusal()
+    (root / "pets" / "dog").unlink()
+    _fill(root / "pets", classes=("dog",))
+    os.symlink(tmp_path / "outside" / "dog" / "000.png", root / "pets" / "dog" / "link.png")
+    assert "leads out of the data root" in _refusal()
+
+
+def test_links_within_the_data_root_are_followed(root):
+    _fill(root / "elsewhere")
+    os.symlink(root / "elsewhere", root / "pets")
+    check_data(_config())
+
+
+@pytest.mark.parametrize("name", ["pets\0", "loop"])
+def test_paths_that_cannot_be_followed(root, name):
+    os.symlink(root / "loop", root / "loop")
+    assert "pets" in _refusal(folder=name) or "loop" in _refusal(folder=name)
+
+
+def test_classes_of_the_test_set_that_were_never_trained(root):
+    _fill(root / "pets" / "train")
+    _fill(root / "pets" / "test", classes=("cat", "dog", "emu"))
+    assert "class 'emu'" in _refusal()
+
+
+def test_classes_missing_in_the_test_set(root):
+    _fill(root / "pets" / "train", classes=("cat", "dog", "emu"))
+    _fill(root / "pets" / "test")
+    assert "no images of class 'emu'" in _refusal()
+
+
+def test_fewer_training_images_than_classes(root):
+    _fill(root / "pets", classes=[f"c{number}" for number in range(101)], count=5, size=(8, 8))
+    assert "too few for 101 classes" in _refusal(train_images=100)
+
+
+def test_images_that_do_not_fit_into_the_memory(root, monkeypatch):
+    _fill(root / "pets")
+    monkeypatch.setattr(folder.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    assert "more than half of the free memory" in _refusal()
