@@ -1,0 +1,128 @@
+"""The commands and their options, with help that teaches."""
+
+import argparse
+import sys
+from typing import Any, NoReturn
+
+from catalyst_core.catalog import DATASETS, METHODS, MODELS
+from catalyst_core.cli import benching, commands, racing
+from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
+
+EXAMPLES = """\
+examples:
+  python -m catalyst_core race                                  five methods on digits, followed to the end
+  python -m catalyst_core race --methods catalyst,l1 --strength l1=0.003,0.01,0.03 --seeds 0,1,2
+  python -m catalyst_core race --dataset fashion_mnist --model resnet20 --pruning-ratio 0.7 --detach
+  python -m catalyst_core list
+  python -m catalyst_core export 3f2a --out figures
+
+The dashboard (`streamlit run app/main.py`) shows the same races: both read one store."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong options are one sentence, as every other wrong input."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"catalyst: {message} (try: {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands."""
+    parser = _Parser(
+        prog="python -m catalyst_core",
+        description="Race regularizers for structured pruning against each other, in background processes.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_race(subparsers)
+    _add(subparsers, "list", commands.list_races, "all races, newest first")
+    _add(subparsers, "show", commands.show, "one race: states, worker pids, ledger", race=True)
+    resume = _add(subparsers, "resume", commands.resume, "start its failed and stopped contenders again", race=True)
+    resume.add_argument("--detach", action="store_true", help="do not wait for the end")
+    _add(subparsers, "stop", commands.stop, "stop its live contenders; those in the sparse stage still cut", race=True)
+    export = _add(subparsers, "export", commands.export, "figures, their numbers and the ledger as files", race=True)
+    export.add_argument("--out", required=True, metavar="DIR", help="folder to make; one that holds other files is refused")
+    _add_bench(subparsers)
+    return parser
+
+
+def _add_bench(subparsers: Any) -> None:
+    bench = subparsers.add_parser("bench", help="timings on this machine, as ratios measured side by side")
+    kinds = bench.add_subparsers(required=True, metavar="WHAT")
+    sentence = "what a regularizer adds to a training step, ours and Torch-Pruning's"
+    timed = kinds.add_parser("regularizer", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
+    timed.set_defaults(command=benching.regularizer)
+    timed.add_argument("--steps", type=int, default=30, metavar="N", help="timed steps a network (default: 30)")
+    timed.add_argument("--threads", type=int, default=1, metavar="N", help="torch threads (default: 1)")
+    timed.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add(subparsers: Any, name: str, command: Any, sentence: str, *, race: bool = False, **more: Any) -> argparse.ArgumentParser:
+    parser = subparsers.add_parser(name, help=sentence, description=sentence[0].upper() + sentence[1:] + ".", **more)
+    parser.set_defaults(command=command)
+    if race:
+        parser.add_argument("race", metavar="RACE", help="the race's id, or the beginning of it")
+    parser.add_argument(
+        "--store", metavar="URL", help="sqlite:///PATH or PATH; default: $CATALYST_STORE, else ~/.catalyst/catalyst.db"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def _add_race(subparsers: Any) -> None:
+    race = _add(
+        subparsers,
+        "race",
+        racing.race,
+        "start a race and follow it to its end",
+        epilog=_vocabulary(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    race.add_argument("--dataset", default="digits", metavar="NAME", help="data set (default: digits)")
+    race.add_argument("--model", metavar="NAME", help="network (default: the one that suits the data set)")
+    race.add_argument("--methods", default=",".join(METHODS), metavar="LIST", help="comma-separated (default: all five)")
+    race.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=_help(RaceConfig, "pruning_ratio", "0.5"))
+    race.add_argument("--seed", "--seeds", dest="seeds", default="0", metavar="LIST", help="seed, or several: 0,1,2 (default: 0)")
+    race.add_argument(
+        "--strength",
+        action="append",
+        default=[],
+        metavar="METHOD=LIST",
+        help="strength of a method; several values make several contenders: l1=0.003,0.01 (repeatable)",
+    )
+    race.add_argument("--start-ratio", type=float, metavar="C", help=_help(MethodConfig, "start_ratio"))
+    race.add_argument("--solver", metavar="NAME", help="proximal or subgradient, for every regularizer (default: proximal)")
+    race.add_argument("--magnitude", metavar="NAME", help="response, folded or weight, for every method (default: response)")
+    race.add_argument("--canonicalize", action="store_true", help=_help(MethodConfig, "canonicalize"))
+    for name, kind in {"folder": str, "train_images": int, "image_size": int, "batch_size": int}.items():
+        race.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(DataConfig, name))
+    race.add_argument("--augment", action=argparse.BooleanOptionalAction, help=_help(DataConfig, "augment"))
+    for name, field in Schedule.model_fields.items():
+        if name != "recalibrate":
+            kind = int if name.endswith("epochs") else float
+            race.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(Schedule, name, field.default))
+    race.add_argument("--no-recalibrate", action="store_true", help="leave the BatchNorm statistics after the cut as they are")
+    race.add_argument("--title", default="", help=_help(RaceConfig, "title"))
+    race.add_argument("--detach", action="store_true", help="print the race's id and do not wait for the end")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _metavar(kind: type) -> str:
+    return {int: "N", float: "X", str: "PATH"}[kind]
+
+
+def _help(model: Any, name: str, default: Any = None) -> str:
+    said = str(model.model_fields[name].description).replace("%", "%%")
+    return said if default is None else f"{said} (default: {default})"
+
+
+def _vocabulary() -> str:
+    lines = []
+    for title, entries in (("methods", METHODS), ("models", MODELS), ("data sets", DATASETS)):
+        lines += [f"{title}:"] + [f"  {name:14} {entry.sentence}" for name, entry in entries.items()] + [""]
+    return "\n".join(lines) + "A method may carry settings: --methods catalyst:start_ratio=1.3:strength=3,l1:solver=subgradient"

@@ -1,0 +1,117 @@
+"""`race`: from options to a configuration, and following a race to its end."""
+
+import argparse
+import json
+import sys
+import time
+from typing import Any
+
+from tqdm import tqdm
+
+from catalyst_core.catalog import DATASETS, METHODS
+from catalyst_core.cli.report import ledger_rows, ledger_table, print_json
+from catalyst_core.config import DataConfig, RaceConfig, Schedule, parse_method
+from catalyst_core.engine import launcher
+from catalyst_core.errors import ConfigError
+from catalyst_core.store import RaceInfo, Store, open_store
+
+LOOK_SECONDS = 0.5
+
+
+def race(options: argparse.Namespace) -> int:
+    """Start a race; follow it unless --detach; print its ledger. 1 when a contender failed."""
+    config = race_config(options)
+    store = open_store(options.store)
+    race_id = launcher.start_race(store, config)
+    if options.detach:
+        print(json.dumps({"race": race_id}) if options.json else race_id)
+        return 0
+    return follow(store, race_id, as_json=options.json)
+
+
+def follow(store: Store, race_id: str, *, as_json: bool) -> int:
+    """Show progress on standard error until every contender has ended, then print the ledger."""
+    try:
+        found = _wait(store, race_id)
+    except KeyboardInterrupt:
+        print(
+            f"\nrace {race_id} goes on in the background: `show {race_id}` looks at it, `stop {race_id}` ends it", file=sys.stderr
+        )
+        raise
+    failed = [run for run in found.runs if run.state == "failed"]
+    if as_json:
+        print_json({"race": race_id, "config": found.config.model_dump(mode="json"), "ledger": ledger_rows(found)})
+    else:
+        print(f"race {race_id}")
+        print(ledger_table(found))
+    for run in failed:
+        print(f"catalyst: {run.label}, seed {run.config.seed}: {run.reason}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _wait(store: Store, race_id: str) -> RaceInfo:
+    with tqdm(total=1.0, file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}") as bar:
+        while True:
+            launcher.watch(store)
+            found = store.race(race_id)
+            bar.n = sum(1.0 if run.is_finished else run.progress for run in found.runs) / len(found.runs)
+            bar.set_description_str(f"race {race_id}", refresh=False)
+            bar.set_postfix_str(", ".join(f"{run.label} {run.stage or run.state}" for run in found.runs if not run.is_finished))
+            if found.is_finished:
+                return found
+            time.sleep(LOOK_SECONDS)
+
+
+def race_config(options: argparse.Namespace) -> RaceConfig:
+    """The options as a validated configuration. Raises ConfigError."""
+    given = vars(options)
+    preset = DATASETS.get(options.dataset)
+    data = {name: given[name] for name in DataConfig.model_fields if given.get(name) is not None}
+    schedule = {name: given[name] for name in Schedule.model_fields if given.get(name) is not None}
+    return RaceConfig.build(
+        data={"name": options.dataset, **data},
+        model=options.model or (preset.model if preset else "cnn"),
+        methods=_methods(options),
+        pruning_ratio=options.pruning_ratio,
+        seeds=_numbers(options.seeds, int, "--seed"),
+        schedule={**schedule, "recalibrate": not options.no_recalibrate},
+        title=options.title,
+    )
+
+
+def _methods(options: argparse.Namespace) -> list[dict[str, Any]]:
+    strengths = _strengths(options.strength)
+    methods: list[dict[str, Any]] = []
+    for text in options.methods.split(","):
+        fields = parse_method(text)
+        known = METHODS.get(fields["name"])
+        if known and known.strength is not None:
+            fields = {key: value for key in ("solver", "magnitude") if (value := getattr(options, key))} | fields
+            if options.canonicalize:
+                fields.setdefault("canonicalize", True)
+        elif known and options.magnitude:
+            fields.setdefault("magnitude", options.magnitude)
+        if options.start_ratio is not None and fields["name"] == "catalyst":
+            fields.setdefault("start_ratio", options.start_ratio)
+        chosen = strengths.pop(fields["name"], None)
+        methods += [fields] if chosen is None else [fields | {"strength": value} for value in chosen]
+    if strengths:
+        raise ConfigError(f"--strength names {sorted(strengths)[0]!r}, which is not among the methods {options.methods}")
+    return methods
+
+
+def _strengths(texts: list[str]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--strength {text!r} is not of the form METHOD=VALUE[,VALUE...]")
+        found[name.strip()] = _numbers(values, float, "--strength")
+    return found
+
+
+def _numbers(text: str, kind: type, option: str) -> list[Any]:
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"{option} {text!r} is not a comma-separated list of numbers") from None

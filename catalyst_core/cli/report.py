@@ -1,0 +1,103 @@
+"""Races as text and as JSON."""
+
+import json
+import math
+from typing import Any
+
+from catalyst_core.store import RaceInfo, RunInfo
+
+COLUMNS = {  # ledger key -> heading; accuracies are shown in percent
+    "dense_accuracy": "dense",
+    "sparse_accuracy": "sparse",
+    "post_prune_accuracy": "post-prune",
+    "recalibrated_accuracy": "recalibrated",
+    "finetuned_accuracy": "fine-tuned",
+}
+
+
+def print_json(record: dict[str, Any]) -> None:
+    """One JSON object; numbers that are not finite become null, so that any reader takes it."""
+    print(json.dumps(_finite(record), indent=2, allow_nan=False))
+
+
+def ledger_rows(race: RaceInfo) -> list[dict[str, Any]]:
+    """The ledger rows of the runs that have one, in the order of the configuration."""
+    return [run.ledger for run in race.runs if run.ledger]
+
+
+def race_record(race: RaceInfo, *, brief: bool = False) -> dict[str, Any]:
+    """A race as JSON: states, worker pids and (unless `brief`) configuration and ledger."""
+    record: dict[str, Any] = {
+        "race": race.id,
+        "title": race.title,
+        "state": race.state,
+        "created": race.created.isoformat(),
+        "runs": [_run_record(run) for run in race.runs],
+    }
+    return record if brief else record | {"config": race.config.model_dump(mode="json"), "ledger": ledger_rows(race)}
+
+
+def run_lines(race: RaceInfo) -> list[str]:
+    """A line a contender."""
+    width = max(len(run.label) for run in race.runs)
+    return [f"  {run.label:{width}}  seed {run.config.seed}  {_status(run)}" for run in race.runs]
+
+
+def ledger_table(race: RaceInfo) -> str:
+    """The ledger as aligned text, one row a contender."""
+    heads = ["method", "seed", *COLUMNS.values(), "MACs", "params", "logit change", "gap", "bias"]
+    rows = [_cells(run) for run in race.runs if run.ledger]
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [heads, *rows])
+
+
+def _cells(run: RunInfo) -> list[str]:
+    row = run.ledger or {}
+    share = [f"{100 * row[kept] / row[dense]:.1f} %" for kept, dense in (("macs", "macs_dense"), ("params", "params_dense"))]
+    accuracies = ["-" if row.get(key) is None else f"{100 * row[key]:.1f} %" for key in COLUMNS]
+    numbers = [
+        _number(row.get(key), form)
+        for key, form in (("max_abs_logit_change", ".1e"), ("decision_gap", ".2f"), ("magnitude_bias", "+.2f"))
+    ]
+    return [run.label, str(run.config.seed), *accuracies, *share, *numbers]
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:{form}}"
+
+
+def _status(run: RunInfo) -> str:
+    if run.state == "queued":
+        return f"queued, place {run.place}"
+    worker = "" if run.is_finished or run.process is None else f", pid {run.process.pid}"
+    done = f" in {run.stage}, {100 * run.progress:.0f} %" if run.stage and not run.is_finished else ""
+    return f"{run.state}{done}{worker}{': ' + run.reason if run.reason else ''}"
+
+
+def _run_record(run: RunInfo) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "method": run.config.method.name,
+        "label": run.label,
+        "seed": run.config.seed,
+        "state": run.state,
+        "place": run.place,
+        "stage": run.stage,
+        "step": run.step,
+        "total_steps": run.total_steps,
+        "accuracy": run.accuracy,
+        "share_pruned": run.share_pruned,
+        "pid": run.process.pid if run.process else None,
+        "host": run.process.host if run.process else None,
+        "attempt": run.attempt,
+        "reason": run.reason,
+        "log_tail": run.log_tail,
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

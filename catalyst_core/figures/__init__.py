@@ -1,0 +1,44 @@
+"""Every figure, from a frame: `plot_x(frame, theme=...)` draws, `caption_x(frame)` says it in one sentence.
+
+Without data a figure shows its axes and the reason; it never raises. `plotted(figure)` gives exactly the numbers shown.
+"""
+
+from catalyst_core.figures.bias import caption_bias, plot_bias
+from catalyst_core.figures.curves import caption_curves, plot_curves
+from catalyst_core.figures.density import caption_bifurcation, plot_bifurcation
+from catalyst_core.figures.magnitudes import caption_magnitudes, plot_magnitudes
+from catalyst_core.figures.margins import caption_flip_curve, caption_margins, plot_flip_curve, plot_margins
+from catalyst_core.figures.phase import caption_phase_plane, plot_phase_plane
+from catalyst_core.figures.plotted import plotted
+from catalyst_core.figures.results import (
+    caption_accuracy_macs,
+    caption_cost,
+    caption_widths,
+    plot_accuracy_macs,
+    plot_cost,
+    plot_widths,
+)
+
+__all__ = [
+    "caption_accuracy_macs",
+    "caption_bias",
+    "caption_bifurcation",
+    "caption_cost",
+    "caption_curves",
+    "caption_flip_curve",
+    "caption_magnitudes",
+    "caption_margins",
+    "caption_phase_plane",
+    "caption_widths",
+    "plot_accuracy_macs",
+    "plot_bias",
+    "plot_bifurcation",
+    "plot_cost",
+    "plot_curves",
+    "plot_flip_curve",
+    "plot_magnitudes",
+    "plot_margins",
+    "plot_phase_plane",
+    "plot_widths",
+    "plotted",
+]

@@ -1,0 +1,94 @@
+"""The bifurcation map: density of log-magnitudes over time, a row a contender. One can see the branches part."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from catalyst_core.events import HISTOGRAM_BINS, HISTOGRAM_DECADES
+from catalyst_core.figures import words
+from catalyst_core.figures.curves import CLOCKS, Clock
+from catalyst_core.figures.scales import LogScale
+from catalyst_core.figures.sheet import Panel, Sheet, shown
+from catalyst_core.figures.style import Look, Theme, mix
+from catalyst_core.frames.view import BIN_EDGES
+
+NOTHING = "No filter has been measured yet."
+FULL = 25.0  # per cent of the filters in one bin: the darkest colour
+PER_DECADE = HISTOGRAM_BINS / (HISTOGRAM_DECADES[1] - HISTOGRAM_DECADES[0])
+# Where the colour is how dark: a square root, so that a branch of few filters shows.
+STOPS = [place**2 for place in np.linspace(0, 1, 9)]
+ROW = 92  # pixels a contender
+
+
+def plot_bifurcation(frame: pd.DataFrame, *, x: Clock = "step", theme: Theme = "light", reason: str = NOTHING) -> go.Figure:
+    """Share of the filters (%) in each fixed magnitude bin at each measurement, from a `density_frame`; zeros at the foot.
+
+    Cells are the mean over the seeds that were measured at that step.
+    """
+    looks = shown(frame, theme)
+    scale = LogScale.over(frame["magnitude"].to_numpy(), least=HISTOGRAM_DECADES[0], whole=True, width=0.12)
+    sheet = Sheet(theme, height=max(300, 70 + ROW * len(looks)))
+    panels = sheet.grid(max(1, len(looks)), gaps=(0.035 if len(looks) < 8 else 0.015, 0))
+    for panel, (label, look) in zip(panels, looks.items(), strict=False):
+        last = panel is panels[-1]
+        across = {"title": CLOCKS[x]} if last else {"showticklabels": False, "matches": panels[-1].x}
+        sheet.axes(panel, across, scale.axis(most=4) | {"showgrid": False}, name=look.title)
+        _map(sheet, panel, frame[frame["label"] == label], look, (scale, x))
+        sheet.note(panel, look.title, 0.01, 0.97, xanchor="left", yanchor="top", font={"size": 11, "color": sheet.paper.ink})
+    if looks:
+        sheet.title_y("filter magnitude n")
+        place = {"xanchor": "right", "yanchor": "bottom", "font": {"size": 10, "color": sheet.paper.faint}}
+        sheet.note(panels[0], f"colour: share of the filters in a bin, 0 to {FULL:g} %, square-root scale", 1, 1.01, **place)
+        sheet.margin["t"] += 8
+    else:
+        sheet.axes(panels[0], {"title": CLOCKS[x]}, scale.axis("filter magnitude n"))
+        sheet.empty(reason)
+    return sheet.figure()
+
+
+def caption_bifurcation(frame: pd.DataFrame) -> str:
+    """From when on each contender had filters at exactly zero."""
+    if frame.empty:
+        return NOTHING
+    zeros = frame[frame["bin"] < 0].groupby("label", observed=True)["step"].min()
+    parts = [
+        f"{look.title} from step {zeros[label]}" if label in zeros else f"{look.title} never"
+        for label, look in shown(frame, "light").items()
+    ]
+    return f"Filters at exactly zero: {words.listed(parts)}."
+
+
+def _map(sheet: Sheet, panel: Panel, frame: pd.DataFrame, look: Look, axes: tuple[LogScale, Clock]) -> None:
+    scale, x = axes
+    steps, column = np.unique(frame["step"].to_numpy(), return_inverse=True)
+    shares = _shares(frame, column, len(steps))  # (97, T), zeros first
+    low, high = (round((edge - HISTOGRAM_DECADES[0]) * PER_DECADE) for edge in (scale.low, scale.high))
+    rows = shares[1 + low : 1 + high]
+    gap = np.full((1, len(steps)), np.nan)
+    clock = np.zeros(len(steps))
+    np.maximum.at(clock, column, frame[x].to_numpy(dtype=float))
+    paper = sheet.paper.paper
+    dark = mix(look.colour, sheet.paper.ink, 0.45)
+    scale_colours = [mix(paper, look.colour, 2 * p) if p <= 0.5 else mix(look.colour, dark, 2 * p - 1) for p in np.sqrt(STOPS)]
+    sheet.add(
+        panel,
+        type="heatmap",
+        name=look.title,
+        x=clock,
+        y=np.concatenate([scale.zero_span, BIN_EDGES[low : high + 1]]),
+        z=np.concatenate([shares[:1], gap, rows]),
+        zmin=0,
+        zmax=FULL,
+        colorscale=list(map(list, zip(STOPS, scale_colours, strict=True))),
+        showscale=False,
+        hoverongaps=False,
+        hovertemplate="%{z:.2~f} % of the filters near n = %{y:.2~g}<br>at %{x:.4~g}<extra>" + look.title + "</extra>",
+        meta=scale.meaning("y"),
+    )
+
+
+def _shares(frame: pd.DataFrame, column: np.ndarray, many: int) -> np.ndarray:
+    """(97, T) per cent of the filters, the mean over the runs that were measured at each of T steps."""
+    counts = np.zeros((HISTOGRAM_BINS + 1, many))
+    np.add.at(counts, (frame["bin"].to_numpy() + 1, column), frame["count"].to_numpy(dtype=float))
+    return 100 * counts / np.maximum(counts.sum(axis=0), 1)
