@@ -1,0 +1,142 @@
+"""What every page needs: the store, the race in the URL, the view on its events, and the guard against tracebacks."""
+
+import argparse
+import logging
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Literal, ParamSpec
+
+import streamlit as st
+
+from catalyst_core.errors import CatalystError, NotFoundError
+from catalyst_core.frames import RaceView
+from catalyst_core.store import RaceInfo, Store, open_store
+from catalyst_core.store.connect import resolve_url
+
+ABOUT = "**Catalyst** shows structured pruning while it happens: several methods race on the same network and the same batches."
+STYLE = Path(__file__).with_name("style.css")
+
+Theme = Literal["light", "dark"]
+P = ParamSpec("P")
+_LOG = logging.getLogger("catalyst.app")
+
+
+@contextmanager
+def guard() -> Iterator[None]:
+    """Show one sentence instead of a traceback. What nobody foresaw goes to the server's log, with its traceback."""
+    try:
+        yield
+    except CatalystError as error:
+        st.error(sentence(error))
+    except Exception as error:
+        _LOG.exception("A page failed")
+        st.error(f"This page met an error of our own ({type(error).__name__}). The server's log has the details; races go on.")
+
+
+def guarded(function: Callable[P, None]) -> Callable[P, None]:
+    """The same around a fragment or callback, which Streamlit runs without the page around it."""
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> None:
+        with guard():
+            function(*args, **kwargs)
+
+    return inside
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """For callbacks, which run before the page: keep the sentence of an error until `say` shows it."""
+    try:
+        yield
+    except CatalystError as error:
+        st.session_state["_said"] = sentence(error)
+
+
+def say() -> None:
+    """Show what the last callback could not do."""
+    if said := st.session_state.pop("_said", ""):
+        st.error(said)
+
+
+def sentence(error: Exception) -> str:
+    """The message of an error with a capital first letter and a full stop."""
+    text = str(error).strip() or type(error).__name__
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+
+
+def store() -> Store:
+    """The store of this process: `-- --store URL` on the command line, else $CATALYST_STORE, else Catalyst's home."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--store")
+    return _store(resolve_url(parser.parse_known_args(sys.argv[1:])[0].store))
+
+
+@st.cache_resource(show_spinner=False)
+def _store(url: str) -> Store:
+    return open_store(url)
+
+
+def view(race_id: str) -> RaceView:
+    """Everything the store has on a race by now; only what is new is read."""
+    found = _view(store().url, race_id)
+    found.refresh()
+    return found
+
+
+@st.cache_resource(show_spinner=False, max_entries=6)
+def _view(url: str, race_id: str) -> RaceView:
+    return RaceView(_store(url), race_id)
+
+
+def race_id() -> str:
+    """The race in the URL, else the one looked at last, else ''."""
+    return st.query_params.get("race") or st.session_state.get("looked_at") or ""
+
+
+def select(race: str) -> None:
+    """Make a race the one that is looked at, here and after a reload."""
+    if race != race_id():
+        for name in ("step", "methods", "from"):
+            st.query_params.pop(name, None)
+    st.session_state["looked_at"] = race
+    st.query_params["race"] = race
+
+
+def new_race(base: str = "") -> None:
+    """Look at the form, filled with the settings of another race if one is named."""
+    # Not a link: one from a page to itself does not change the address in the browser.
+    st.query_params.from_dict({"race": "new", **({"from": base} if base else {})})
+
+
+def forget(race: str) -> None:
+    """Look at no race any more if it was this one."""
+    if race_id() == race:
+        st.session_state.pop("looked_at", None)
+        st.query_params.pop("race", None)
+
+
+def chosen_race() -> RaceInfo | None:
+    """The race of `race_id()`, else the newest; None in an empty store. Raises NotFoundError for an id that is not there."""
+    wanted = race_id()
+    if wanted and wanted != "new":
+        try:
+            return store().race(wanted)
+        except NotFoundError:
+            st.session_state.pop("looked_at", None)
+            raise
+    return next(iter(store().races()), None)
+
+
+def theme() -> Theme:
+    """The theme the browser shows."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def who() -> str:
+    """This browser session's name in the history of changes, so that it can tell its own from somebody else's."""
+    return st.session_state.setdefault("who", f"dashboard {secrets.token_hex(3)}")

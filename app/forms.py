@@ -1,0 +1,243 @@
+"""The setup form: settings of a race <-> widgets. Every help text and range is the configuration's own.
+
+A widget's key names the race that its default came from and the data set, so that another choice of either makes a new
+widget with the right default; nothing is ever assigned to a widget.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from pydantic import BaseModel
+from streamlit.delta_generator import DeltaGenerator
+
+from catalyst_core.catalog import DATASETS, METHODS, MODELS, Dataset, Model
+from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule, data_root
+from catalyst_core.errors import ConfigError
+
+SOLVERS = {"proximal": "Proximal steps (exact zeros)", "subgradient": "Penalty added to the loss"}
+MAGNITUDES = {"response": "Response", "folded": "BatchNorm folded in", "weight": "Weights alone"}
+AUGMENT = {None: "Colour images only", True: "Always", False: "Never"}
+EPOCHS = {"dense_epochs": "Dense epochs", "sparse_epochs": "Sparse epochs", "finetune_epochs": "Fine-tuning epochs"}
+RATES = {"learning_rate": ("Learning rate", 0.01), "momentum": ("Momentum", 0.05), "weight_decay": ("Weight decay", 1e-4)}
+OF_DATA = ("image_size", "augment", "batch_size")
+OF_SCHEDULE = ("learning_rate", "momentum", "weight_decay", "recalibrate")
+
+
+def setup_form(main: DeltaGenerator, more: DeltaGenerator, base: RaceConfig, tag: str) -> dict[str, Any]:
+    """Draw the form, what everybody needs in `main`, the rest in `more`; returns what is in it, unchecked: see `to_config`.
+
+    It begins with the settings of `base`; `tag` tells one base from another.
+    """
+    values = from_config(base)
+    with main:
+        values = _main_fields(values, tag)
+    with more:
+        with st.expander("Methods"):
+            methods = {name: _Fields(values["methods"][name], f"{tag}@{name}").method(name) for name in values["methods"]}
+        with st.expander("Training"):
+            training = _Fields(values, f"{tag}@{values['data']}").training()
+        title = _Fields(values, tag).text(RaceConfig, "title", "Name", placeholder="optional")
+    return {**values, **training, "methods": methods, "title": title}
+
+
+def to_config(values: dict[str, Any]) -> RaceConfig:
+    """What the form holds as a validated race. Raises `ConfigError`: one sentence on the first thing that is wrong."""
+    preset = DATASETS[values["data"]]
+    data = {name: values[name] for name in OF_DATA} | {"name": values["data"], "folder": values["folder"].strip()}
+    # An untouched preset stays a preset, so that the command which repeats the race stays short.
+    data["train_images"] = None if values["train_images"] == preset.images else values["train_images"]
+    epochs = {name: None if values[name] == usual else values[name] for name, usual in zip(EPOCHS, preset.epochs, strict=True)}
+    if not values["methods"]:
+        raise ConfigError("methods: choose at least one")
+    return RaceConfig.build(
+        data=data,
+        model=values["model"],
+        methods=[_method_fields(name, settings) for name, settings in values["methods"].items()],
+        pruning_ratio=values["pruning_ratio"],
+        seeds=parse_seeds(values["seeds"]),
+        schedule=epochs | {name: values[name] for name in OF_SCHEDULE},
+        title=values["title"].strip(),
+    )
+
+
+def from_config(config: RaceConfig) -> dict[str, Any]:
+    """What a form would hold for this race: the inverse of `to_config`. Of a method with several settings, the last."""
+    preset, schedule = DATASETS[config.data.name], config.schedule
+    epochs = {
+        name: usual if getattr(schedule, name) is None else getattr(schedule, name)
+        for name, usual in zip(EPOCHS, preset.epochs, strict=True)
+    }
+    return {
+        "data": config.data.name,
+        "folder": config.data.folder,
+        "model": config.model,
+        "pruning_ratio": config.pruning_ratio,
+        "seeds": ", ".join(str(seed) for seed in config.seeds),
+        "methods": {method.name: _shown_settings(method) for method in config.methods},
+        "title": config.title,
+        "train_images": config.data.train_images or preset.images,
+        **{name: getattr(config.data, name) for name in OF_DATA},
+        **{name: getattr(schedule, name) for name in OF_SCHEDULE},
+        **epochs,
+    }
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """'0, 1 2' -> (0, 1, 2). Raises `ConfigError`."""
+    parts = text.replace(",", " ").split()
+    wrong = next((part for part in parts if not part.isdecimal()), None)
+    if wrong is not None or not parts:
+        raise ConfigError(f"seeds: {wrong or text!r} is not a whole number such as 0, or a list such as 0, 1, 2")
+    return tuple(int(part) for part in parts)
+
+
+def _shown_settings(method: MethodConfig) -> dict[str, Any]:
+    settings = method.model_dump(exclude={"name"})
+    return settings | {"strength": method.strength if method.strength is not None else METHODS[method.name].strength}
+
+
+def _method_fields(name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    strength = settings.get("strength")
+    return {"name": name, **settings, "strength": None if strength == METHODS[name].strength else strength}
+
+
+def _main_fields(values: dict[str, Any], tag: str) -> dict[str, Any]:
+    fields = _Fields(values, tag)
+    data = fields.pick(DataConfig, "data", "Data", _titles(DATASETS), text=_help(DataConfig, "name") + ": " + _listed(DATASETS))
+    if data != values["data"]:
+        preset = DATASETS[data]
+        usual = dict(zip(EPOCHS, preset.epochs, strict=True))
+        values = values | usual | {"data": data, "folder": "", "model": preset.model, "train_images": preset.images}
+    of_data = _Fields(values, f"{tag}@{data}")
+    chosen = {"data": data, "image_size": None, "folder": ""}
+    if data == "folder":
+        where = f"{_help(DataConfig, 'folder')}. The data root is {data_root()}; CATALYST_DATA moves it."
+        chosen["folder"] = of_data.text(DataConfig, "folder", "Folder below the data root", placeholder="flowers", text=where)
+        chosen["image_size"] = of_data.number(DataConfig, "image_size", "Image size, pixels", step=8, placeholder="as they are")
+    about = _help(RaceConfig, "model") + ": " + _listed(MODELS)
+    chosen["model"] = of_data.pick(RaceConfig, "model", "Model", _titles(MODELS), text=about)
+    methods = st.multiselect(
+        "Methods",
+        list(METHODS),
+        default=list(values["methods"]),
+        format_func=lambda name: METHODS[name].title,
+        help=_help(RaceConfig, "methods"),
+        key=f"form_methods@{tag}",
+        persist_state="session",
+    )
+    _formulas(methods)
+    chosen["methods"] = {name: values["methods"].get(name, _shown_settings(MethodConfig(name=name))) for name in methods}
+    chosen["pruning_ratio"] = fields.share(RaceConfig, "pruning_ratio", "Budget: share of channels to prune")
+    chosen["seeds"] = fields.text(RaceConfig, "seeds", "Seeds")
+    return values | chosen
+
+
+def _formulas(methods: list[str]) -> None:
+    """A card a method. Not inside an expander: a popover does not open in one that was opened by hand."""
+    with st.popover("What they do", type="tertiary", icon=":material/info:"):
+        for name in methods:
+            st.markdown(f"**{METHODS[name].title}**: ${METHODS[name].formula}$  \n{METHODS[name].sentence}")
+
+
+class _Fields:
+    """Widgets for the fields of a configuration, each with the value it begins with and the configuration's help."""
+
+    def __init__(self, values: Mapping[str, Any], tag: str) -> None:
+        self.values, self.tag = values, tag
+
+    def method(self, name: str) -> dict[str, Any]:
+        """The settings of one method."""
+        method = METHODS[name]
+        if method.strength is None:
+            st.caption(f"{method.title} has no strength.")
+            return {}
+        settings = {"strength": self.number(MethodConfig, "strength", f"{method.title}: strength", step=method.strength / 10)}
+        if name == "catalyst":
+            settings["start_ratio"] = self.number(MethodConfig, "start_ratio", "Catalyst: fixed ratio", placeholder="budget")
+            settings["canonicalize"] = self.tick(MethodConfig, "canonicalize", "Canonical form")
+        settings["solver"] = self.pick(MethodConfig, "solver", f"{method.title}: solver", SOLVERS)
+        settings["magnitude"] = self.pick(MethodConfig, "magnitude", f"{method.title}: magnitude", MAGNITUDES)
+        return settings
+
+    def training(self) -> dict[str, Any]:
+        """Schedule and batches."""
+        values: dict[str, Any] = {name: self.number(Schedule, name, label, step=1) for name, label in EPOCHS.items()}
+        values["batch_size"] = self.number(DataConfig, "batch_size", "Batch size", step=8)
+        values["train_images"] = self.number(DataConfig, "train_images", "Training images", step=100, placeholder="all of them")
+        values["augment"] = self.pick(DataConfig, "augment", "Flip and shift images", AUGMENT)
+        values |= {name: self.number(Schedule, name, label, step=step) for name, (label, step) in RATES.items()}
+        values["recalibrate"] = self.tick(Schedule, "recalibrate", "Recalibrate BatchNorm after the cut")
+        return values
+
+    def number(self, owner: type[BaseModel], name: str, label: str, *, step: float = 0.1, placeholder: str = "") -> Any:
+        """A number, or nothing where the field may be left open."""
+        kind = int if isinstance(step, int) else float
+        lowest, highest = _bounds(owner, name, kind)
+        start = self.values[name]
+        return st.number_input(
+            label,
+            min_value=lowest,
+            max_value=highest,
+            value=None if start is None else kind(start),
+            step=step,
+            format="%d" if kind is int else "%g",
+            placeholder=placeholder or None,
+            help=_help(owner, name),
+            key=self._key(name),
+            persist_state="session",
+        )
+
+    def share(self, owner: type[BaseModel], name: str, label: str) -> float:
+        """A fraction, as a slider in percent."""
+        limits = {"min_value": 0.05, "max_value": 0.95, "step": 0.01}
+        start = min(max(float(self.values[name]), limits["min_value"]), limits["max_value"])
+        text = _help(owner, name)
+        return st.slider(label, **limits, value=start, format="percent", help=text, key=self._key(name), persist_state="session")
+
+    def text(self, owner: type[BaseModel], name: str, label: str, *, placeholder: str = "", text: str = "") -> str:
+        """A line of text."""
+        text, start = text or _help(owner, name), self.values[name]
+        key = self._key(name)
+        return st.text_input(label, value=start, placeholder=placeholder, help=text, key=key, persist_state="session") or ""
+
+    def tick(self, owner: type[BaseModel], name: str, label: str) -> bool:
+        """A yes or no."""
+        text = _help(owner, name)
+        return st.checkbox(label, value=self.values[name], help=text, key=self._key(name), persist_state="session")
+
+    def pick(self, owner: type[BaseModel], name: str, label: str, titles: Mapping[Any, str], *, text: str = "") -> Any:
+        """One of several, shown by their titles."""
+        return st.selectbox(
+            label,
+            list(titles),
+            index=list(titles).index(self.values[name]),
+            format_func=titles.__getitem__,
+            help=text or _help(owner, name),
+            key=self._key(name),
+            persist_state="session",
+        )
+
+    def _key(self, name: str) -> str:
+        return f"form_{name}@{self.tag}"
+
+
+def _titles(catalog: Mapping[str, Model | Dataset]) -> dict[str, str]:
+    return {name: entry.title for name, entry in catalog.items()}
+
+
+def _listed(catalog: Mapping[str, Model | Dataset]) -> str:
+    return " ".join(f"**{entry.title}**: {entry.sentence}" for entry in catalog.values())
+
+
+def _help(owner: type[BaseModel], name: str) -> str:
+    text = owner.model_fields[name].description or ""
+    return text[:1].upper() + text[1:]
+
+
+def _bounds(owner: type[BaseModel], name: str, kind: type[int] | type[float]) -> tuple[Any, Any]:
+    """The inclusive bounds of a field, for the widget; an open bound is told by the configuration's own sentence."""
+    marks = owner.model_fields[name].metadata
+    found = [next((getattr(mark, side) for mark in marks if hasattr(mark, side)), None) for side in ("ge", "le")]
+    lowest, highest = (None if bound is None else kind(bound) for bound in found)
+    return lowest, highest

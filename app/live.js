@@ -1,0 +1,47 @@
+// Live figures: one cell a figure, painted once and then updated with Plotly.react, which keeps zoom and hidden traces.
+const load = () => (window.__catalystPlotly ??= new Promise((done, failed) => {
+  const script = document.createElement('script');
+  script.src = `${location.pathname.replace(/\/(results|lab|theory|runs)?\/*$/, '')}/app/static/plotly.min.js`;
+  script.onload = () => done(window.Plotly);
+  script.onerror = () => { window.__catalystPlotly = undefined; failed(new Error('plotly.min.js was not served')); };
+  document.head.appendChild(script);
+}));
+
+const config = (name) => ({
+  responsive: true, displaylogo: false,
+  modeBarButtonsToRemove: ['select2d', 'lasso2d', 'autoScale2d', 'zoomIn2d', 'zoomOut2d'],
+  toImageButtonOptions: { format: 'svg', filename: `catalyst-${name}` },
+});
+
+const cell = (root, name) => {
+  let found = root.querySelector(`[data-figure="${name}"]`);
+  if (!found) {
+    found = document.createElement('figure');
+    found.dataset.figure = name;
+    found.append(document.createElement('h4'), document.createElement('div'), document.createElement('figcaption'));
+    root.appendChild(found);
+  }
+  return found;
+};
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector('.catalyst-live');
+  load().then((Plotly) => {
+    for (const gone of root.querySelectorAll('[data-figure]')) {
+      if (!(gone.dataset.figure in data.figs)) { Plotly.purge(gone.children[1]); gone.remove(); }
+    }
+    for (const [name, figure] of Object.entries(data.figs)) {
+      const place = cell(root, name);
+      if (place.__version === figure.v) continue;
+      const [title, plot, caption] = place.children;
+      place.style.setProperty('--span', figure.span);
+      title.textContent = figure.title;
+      caption.textContent = figure.caption;
+      plot.setAttribute('aria-label', `${figure.title}. ${figure.caption}`);
+      plot.style.height = `${figure.layout.height ?? 320}px`;
+      Plotly.react(plot, figure.data, figure.layout, config(name));
+      place.__version = figure.v;
+    }
+  }).catch((error) => { root.textContent = `The figures cannot be drawn: ${error.message}. Reload the page.`; });
+  return () => root.querySelectorAll('[data-figure] > div').forEach((plot) => window.Plotly?.purge(plot));
+}

@@ -1,0 +1,66 @@
+"""The one live-figure component: many Plotly figures in a grid, updated in place, so that zoom and hidden traces stay."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import plotly
+import plotly.graph_objects as go
+import streamlit as st
+
+from catalyst_core.errors import UsageError
+
+HERE = Path(__file__).resolve().parent
+PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+PUBLISHED = HERE / "static" / "plotly.min.js"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One figure of the grid, ready to be sent."""
+
+    figure: dict[str, Any]  # data and layout, as Plotly's JSON
+    caption: str
+    version: str  # the browser repaints only when this changes
+    span: int  # columns of the grid's six
+    title: str
+
+
+def publish_plotly() -> None:
+    """Copy plotly.min.js out of the installed package to where the server serves it (a link would be refused)."""
+    size = PLOTLY.stat().st_size
+    if PUBLISHED.is_file() and PUBLISHED.stat().st_size == size:
+        return
+    half = PUBLISHED.with_suffix(f".{os.getpid()}")
+    try:
+        PUBLISHED.parent.mkdir(exist_ok=True)
+        shutil.copyfile(PLOTLY, half)
+        half.replace(PUBLISHED)
+    except OSError as error:
+        raise UsageError(f"{PUBLISHED.parent}: cannot be written ({error.strerror}); figures are served from there") from None
+
+
+def as_panel(figure: go.Figure, caption: str, version: str, *, span: int = 6, title: str = "") -> Panel:
+    """A figure as the component wants it: filling its cell, with zoom and legend choices kept between versions."""
+    figure.update_layout(autosize=True, width=None, uirevision="kept")
+    return Panel(json.loads(figure.to_json(validate=False)), caption, version, span, title)
+
+
+LIVE = st.components.v2.component(
+    "catalyst_live",
+    html="<div class='catalyst-live'></div>",
+    js=(HERE / "live.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+
+
+def show(panels: dict[str, Panel], *, key: str) -> None:
+    """Draw or update the grid. All figures are sent each time; the browser skips those whose version it has."""
+    figures = {
+        name: {**panel.figure, "caption": panel.caption, "v": panel.version, "span": panel.span, "title": panel.title}
+        for name, panel in panels.items()
+    }
+    LIVE(key=key, data={"figs": figures})

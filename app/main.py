@@ -1,0 +1,40 @@
+"""The dashboard: `streamlit run app/main.py`, from any folder. Navigation and the guard around every page, nothing else."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:  # Streamlit puts only this file's folder there
+    sys.path.insert(0, str(ROOT))
+
+import streamlit as st  # noqa: E402
+
+from app import context, live  # noqa: E402
+
+PAGES = {
+    "race": "Race",
+    "results": "Results",
+    "lab": "Lab",
+    "theory": "Theory",
+    "runs": "Runs",
+}
+
+st.set_page_config(
+    page_title="Catalyst",
+    page_icon=str(Path(__file__).with_name("icon.svg")),
+    layout="wide",
+    initial_sidebar_state=320,
+    menu_items={"About": context.ABOUT},
+)
+with context.guard():
+    live.publish_plotly()
+    page = st.navigation(
+        [
+            st.Page(f"../pages/{name}.py", title=title, default=name == "race", url_path="" if name == "race" else name)
+            for name, title in PAGES.items()
+        ],
+        position="top",
+    )
+    st.html(context.STYLE)
+    context.say()
+    page.run()

@@ -1,0 +1,230 @@
+"""What the pages draw, from data they are given: status lines, failures, lists of races, links."""
+
+import html
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app import live, verdicts, words
+from catalyst_core import frames
+from catalyst_core.catalog import METHODS
+from catalyst_core.events import Pruned
+from catalyst_core.figures import style, theory
+from catalyst_core.figures.style import Look, Theme
+from catalyst_core.frames.view import RunRecord
+from catalyst_core.store import RaceInfo, RunInfo, Store
+
+PAGES = {"race": "Open the race", "results": "Results", "lab": "Lab"}
+HEADS = (
+    ("Contender", ""),
+    ("Seed", "number wide"),
+    ("State", ""),
+    ("Stage", "wide"),
+    ("Progress", "bar"),
+    ("Left", "number"),
+    ("Validation", "number"),
+    ("Pruned", "number wide"),
+    ("Sign of life", "number wide"),
+)
+
+
+def plain(text: str) -> str:
+    """Somebody's text with Markdown's marks escaped."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|$:<>~])", r"\\\1", text)
+
+
+def status_table(runs: Sequence[RunInfo], now: datetime, theme: Theme) -> str:
+    """One line a contender, as HTML: everything that is not ours is escaped."""
+    head = "".join(f"<th class='{kind}'>{title}</th>" for title, kind in HEADS)
+    looks = style.looks(list(dict.fromkeys(run.label for run in runs)), theme)
+    lines = "".join(_line(run, now, looks[run.label]) for run in runs)
+    return f"<div class='contenders'><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>"
+
+
+def _line(run: RunInfo, now: datetime, look: Look) -> str:
+    stage = words.STAGES.get(run.stage, run.stage) if not run.is_finished and run.state != "queued" else ""
+    beat = "" if run.is_finished or run.heartbeat is None else f"{words.age(run.heartbeat, now)} ago"
+    swatch = f"<span style='color:{look.colour}' aria-hidden='true'>■</span> "
+    fill = f"<div class='fill' style='width:{100 * run.progress:.1f}%;background:{look.colour}'></div>"
+    done = f"role='progressbar' aria-valuenow='{100 * run.progress:.0f}' aria-label='{html.escape(look.title)}'"
+    bar = f"<div class='track' {done}>{fill}</div>"
+    cells = (
+        swatch + html.escape(look.title),
+        str(run.config.seed),
+        html.escape(words.doing(run)),
+        html.escape(stage),
+        bar,
+        words.clock(run.seconds_left) if not run.is_finished else "",
+        words.percent(run.accuracy, 1),
+        words.percent(run.share_pruned),
+        beat,
+    )
+    body = "".join(f"<td class='{kind}'>{cell}</td>" for cell, (_, kind) in zip(cells, HEADS, strict=True))
+    return f"<tr data-testid='contender' data-state='{run.state}'>{body}</tr>"
+
+
+def render_failures(runs: Sequence[RunInfo]) -> None:
+    """Why contenders failed, with the last lines of their logs."""
+    for run in runs:
+        if run.state == "failed":
+            with st.expander(f"✗ {plain(words.contender(run))} failed: {plain(run.reason or 'no reason was recorded')}"):
+                st.code(run.log_tail.strip() or "Its log is empty.", language=None)
+
+
+def race_text(race: RaceInfo) -> str:
+    """A race in one line, for lists and search."""
+    methods = ", ".join(METHODS[method.name].title for method in race.config.methods)
+    return f"{race.title} · {methods} · {race.created.astimezone():%Y-%m-%d %H:%M} · {race.state} · {race.id}"
+
+
+def bytes_of(store: Store, race: RaceInfo) -> int:
+    """What a race's own files take on disk; the dense networks are shared and not counted."""
+    files = (file for run in race.runs for file in (store.files / "runs" / run.id).rglob("*"))
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def render_races(store: Store, races: Sequence[RaceInfo]) -> None:
+    """The list of races, newest first, each with a link."""
+    rows = [
+        {
+            "Open": f"/?race={race.id}",
+            "Title": race.title,
+            "State": words.STATES[race.state],
+            "Contenders": len(race.runs),
+            "Methods": ", ".join(METHODS[method.name].title for method in race.config.methods),
+            "Started": race.created,
+            "Files": words.size(bytes_of(store, race)),
+        }
+        for race in races
+    ]
+    st.dataframe(
+        pd.DataFrame(rows),
+        hide_index=True,
+        column_config={
+            "Open": st.column_config.LinkColumn(display_text=r"race=(.*)", help="The race's page"),
+            "Started": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+        key="races",
+        alt="List of races",
+    )
+
+
+def render_links(race: RaceInfo) -> None:
+    """Links to a race's pages, from another page."""
+    with st.container(horizontal=True):
+        for page, title in PAGES.items():
+            st.page_link(f"../pages/{page}.py", label=title, query_params={"race": race.id})
+
+
+def render_welcome() -> None:
+    """What a race is, for somebody who has not seen one."""
+    st.markdown(
+        "Several methods prune the same trained network to the same budget, on the same batches, each in a process of its own. "
+        "You watch their filters part, the cut, and what is left of the accuracy before and after fine-tuning."
+    )
+    st.markdown(
+        "**Start race** at the left (on a small screen: behind » above) works as it stands: real digits, five methods, half of "
+        "the channels, about a minute on two cores, no network. Everything can be changed before the start, strength and budget "
+        "also while it runs."
+    )
+
+
+def render_first_visit(theme: Theme) -> None:
+    """Before there is any race: how a filter flows to one of its two fates, from closed forms."""
+    settings = {"strength": 1.0, "ratio": 1.1, "pull": 0.0}
+    figure = theory.plot_portrait(**settings, theme=theme)
+    panel = live.as_panel(figure, theory.caption_portrait(**settings), theme, span=4, title="What Catalyst does to a filter")
+    live.show({"portrait": panel}, key="first_visit")
+    st.page_link("../pages/theory.py", label="Move the sliders behind this figure on the Theory page")
+
+
+def render_headlines(races: Sequence[RaceInfo]) -> None:
+    """What the ledgers say, in sentences, a race."""
+    for race in races:
+        said = verdicts.verdicts(frames.ledger_summary(frames.ledger_frame(race)))
+        if said and len(races) > 1:
+            st.markdown(f"**{plain(race.title)}**")
+        if said:
+            st.markdown("\n".join(f"- {sentence}" for sentence in said))
+
+
+def choose_labels(place: DeltaGenerator, labels: Sequence[str]) -> list[str]:
+    """Which contenders the figures show; all of them unless the URL names some. The choice goes into the URL."""
+    named = [label for label in st.query_params.get("methods", "").split(",") if label in labels]
+    if len(labels) < 2:
+        return list(labels)
+    chosen = place.pills(
+        "Contenders shown",
+        labels,
+        selection_mode="multi",
+        default=named or labels,
+        format_func=style.title,
+        wrap=True,
+        key=f"shown@{','.join(labels)}",
+        persist_state="session",
+    )
+    if len(chosen) in (0, len(labels)):
+        st.query_params.pop("methods", None)
+        return list(labels)
+    st.query_params["methods"] = ",".join(chosen)
+    return list(chosen)
+
+
+def render_figure(title: str, figure: go.Figure, caption: str, *, key: str) -> None:
+    """A figure that does not move, with its sentence below."""
+    st.subheader(title)
+    st.plotly_chart(figure, theme=None, key=key, config={"displaylogo": False}, alt=f"{title}. {caption}")
+    st.caption(caption)
+
+
+def render_certificate(run: RunInfo, pruned: Pruned | None) -> None:
+    """What the cut did, and what the audits say."""
+    if pruned is None or not run.ledger:
+        return
+    ledger = run.ledger
+    bias = f"{ledger['magnitude_bias']:+.2f}" if ledger.get("magnitude_bias") is not None else "–"
+    low, high = ledger.get("magnitude_bias_low"), ledger.get("magnitude_bias_high")
+    interval = f", 95 % interval {low:+.2f} to {high:+.2f}" if low is not None and high is not None else ""
+    gap = ledger.get("decision_gap")
+    values = (
+        ("Logits moved by the cut", f"{pruned.max_abs_logit_change:.2g}", "Largest change in float64; lossless: at most 1e-10"),
+        ("The same in float32", f"{pruned.max_abs_logit_change_float32:.2g}", "Rounding alone gives about 1e-6"),
+        ("Predictions changed", f"{pruned.changed_predictions} of {pruned.images}", "On the images of the certificate"),
+        ("Decision gap", "–" if gap is None else f"{gap:.2f}", "Smallest kept minus largest pruned magnitude, in medians"),
+        ("Magnitude bias", bias, f"Rank correlation of initial magnitude with survival, within groups{interval}"),
+    )
+    for column, (title, value, text) in zip(st.columns(len(values)), values, strict=True):
+        column.metric(title, value, help=text)
+    lossless = pruned.max_abs_logit_change <= verdicts.LOSSLESS
+    st.markdown("The cut was **lossless**." if lossless else "The cut was **not lossless**: it changed the network's answers.")
+
+
+def last_undecided(record: RunRecord) -> int:
+    """The step whose measurement orders the channels best.
+
+    Catalyst: the last one in sparse training before any channel was decided; others: the one that the cut was made from.
+    """
+    if record.info.config.method.name == "catalyst":
+        fit = [one for one in record.measured if one.stage == "sparse" and np.isfinite(one.margins).all()]
+    else:
+        fit = [one for one in record.measured if one.is_cut]
+    return (fit or record.measured)[-1].step
+
+
+def render_model(store: Store, run: RunInfo) -> None:
+    """The pruned network's weights, to take away."""
+    file = store.files / "runs" / run.id / "pruned.pt"
+    if file.is_file():
+        st.download_button(
+            f"Pruned network ({words.size(file.stat().st_size)})",
+            data=file.read_bytes,
+            file_name=f"{run.id}-pruned.pt",
+            on_click="ignore",
+            help="Weights and widths, for torch.load(..., weights_only=True).",
+        )

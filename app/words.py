@@ -1,0 +1,103 @@
+"""Numbers and states as people read them. Plain functions of plain values."""
+
+import math
+from datetime import UTC, datetime
+
+from catalyst_core.catalog import MODELS
+from catalyst_core.config import RaceConfig
+from catalyst_core.figures import style
+from catalyst_core.store import RaceInfo, RunInfo
+
+STATES = {
+    "queued": "◌ queued",
+    "running": "▶ running",
+    "paused": "⏸ paused",
+    "stopping": "◼ stopping",
+    "completed": "✓ finished",
+    "stopped": "◼ stopped",
+    "failed": "✗ failed",
+}
+STAGES = {
+    "": "starting",
+    "dense": "dense training",
+    "sparse": "sparse training",
+    "prune": "cutting",
+    "recalibrate": "recalibrating",
+    "finetune": "fine-tuning",
+}
+WHAT_NOW = {
+    "queued": "Every contender waits for a free processor core; the first of them starts by itself.",
+    "running": "It goes on when this page is closed, and is found here again.",
+    "paused": "Nothing is lost: Resume goes on from the same step.",
+    "stopping": "Contenders in sparse training still settle, cut and write their ledger.",
+    "completed": "The ledger and the files are on the Results page.",
+    "stopped": "What was measured by then is on the Results page; a stopped contender can be started again.",
+    "failed": "The reasons are listed on the Race page; a failed contender can be started again from the shared dense network.",
+}
+
+
+def percent(share: float | None, digits: int = 0) -> str:
+    """0.9725 -> '97.2 %'; nothing -> '–'."""
+    return "–" if share is None or math.isnan(share) else f"{100 * share:.{digits}f} %"
+
+
+def clock(seconds: float | None) -> str:
+    """73.2 -> '1 min 13 s'; nothing -> '–'."""
+    if seconds is None or math.isnan(seconds):
+        return "–"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def age(when: datetime | None, now: datetime | None = None) -> str:
+    """How long ago something was, '–' if it never was."""
+    return "–" if when is None else clock(((now or datetime.now(UTC)) - when).total_seconds())
+
+
+def size(count: float) -> str:
+    """1_300_000 -> '1.3 MB'."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def contender(run: RunInfo) -> str:
+    """Who a run is, seed included."""
+    return f"{style.title(run.label)}, seed {run.config.seed}"
+
+
+def facts(race: RaceInfo) -> str:
+    """What a race is, in one line."""
+    config: RaceConfig = race.config
+    seeds = "seed " + ", ".join(str(seed) for seed in config.seeds) if len(config.seeds) < 5 else f"{len(config.seeds)} seeds"
+    parts = [
+        config.data.folder or config.data.name,
+        MODELS[config.model].title,
+        f"{percent(config.pruning_ratio)} of the channels to prune",
+        seeds,
+        f"started {age(race.created)} ago",
+        f"race {race.id}",
+    ]
+    return " · ".join(parts)
+
+
+def state(race: RaceInfo) -> str:
+    """How a race stands, with what can be done about it: two sentences."""
+    counts = {name: sum(run.state == name for run in race.runs) for name in STATES}
+    parts = [f"{count} {STATES[name].split()[1]}" for name, count in counts.items() if count]
+    many = f"{len(race.runs)} contenders" if len(race.runs) > 1 else "1 contender"
+    said = [WHAT_NOW[race.state], *([WHAT_NOW["failed"]] if counts["failed"] and race.state != "failed" else [])]
+    return f"{many}: {', '.join(parts)}. {' '.join(said)}"
+
+
+def doing(run: RunInfo) -> str:
+    """State of one contender, with its place in the queue or its stage."""
+    if run.state == "queued":
+        return f"{STATES['queued']}, place {run.place}" if run.place else STATES["queued"]
+    return STATES[run.state]

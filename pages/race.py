@@ -1,0 +1,192 @@
+"""Race: set one up, start it, watch it and steer it while it runs."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app import context, forms, live, panels, steering, words
+from app.gallery import Sight, gallery
+from catalyst_core import figures, frames
+from catalyst_core.config import RaceConfig
+from catalyst_core.engine import launcher
+from catalyst_core.errors import UsageError
+from catalyst_core.events import Command, CommandName, State
+from catalyst_core.figures.curves import CLOCKS
+from catalyst_core.frames import RaceView
+from catalyst_core.store import RaceInfo, Store
+
+TICK_SECONDS = 1.0
+BUTTONS: dict[CommandName, set[State]] = {  # what each is for
+    "pause": {"running"},
+    "resume": {"paused"},
+    "stop": {"running", "paused", "queued"},
+}
+SECONDS = {"margins": "Margins", "flips": "Flip curve"}
+
+
+def start(store: Store, values: dict[str, Any]) -> None:
+    """Start the race that the form describes and look at it; bad input is one sentence, and the form stays as it is.
+
+    Not a callback: those get the values that the form had before the last keystroke.
+    """
+    try:
+        race_id = launcher.start_race(store, forms.to_config(values))
+    except UsageError as error:
+        st.error(context.sentence(error))
+        return
+    context.select(race_id)
+    st.rerun()
+
+
+def command(store: Store, race_id: str, name: CommandName) -> None:
+    """Pause, resume or stop every live contender."""
+    with context.answered():
+        launcher.send_race(store, race_id, Command(name=name, who=context.who()))
+
+
+def again(store: Store, race_id: str) -> None:
+    """Start the failed and stopped contenders again."""
+    with context.answered():
+        launcher.resume_race(store, race_id)
+
+
+def setup(store: Store, newest: RaceInfo | None) -> None:
+    """The form at the left; in the middle what to do, and the newest race if there is one."""
+    with st.sidebar:
+        st.subheader("New race")
+        main, button, more = st.container(), st.container(), st.container()
+        base = base_race(store)
+        values = forms.setup_form(main, more, base.config if base else RaceConfig(), base.id if base else "")
+        with button:
+            if st.button("Start race", type="primary", width="stretch"):
+                start(store, values)
+    st.title("Race pruning methods against each other")
+    panels.render_welcome()
+    if newest is None:
+        panels.render_first_visit(context.theme())
+        return
+    st.subheader("Newest race" if newest.is_finished else "Running now")
+    st.markdown(f"**{panels.plain(newest.title)}** · {panels.plain(words.facts(newest))}")
+    panels.render_headlines([newest])
+    st.button("Open this race", on_click=context.select, args=(newest.id,))
+    ledger = frames.ledger_frame(newest)
+    figure, caption = figures.plot_accuracy_macs(ledger, theme=context.theme()), figures.caption_accuracy_macs(ledger)
+    panels.render_figure("Accuracy against MACs", figure, caption, key="newest")
+
+
+def base_race(store: Store) -> RaceInfo | None:
+    """The race whose settings the form begins with, if the URL names one."""
+    wanted = st.query_params.get("from")
+    return store.race(wanted) if wanted else None
+
+
+def header(store: Store, race: RaceInfo) -> None:
+    """Which race this is, how it stands, and the buttons for all of it."""
+    left, right = st.columns([2, 3], vertical_alignment="bottom")
+    left.title(panels.plain(race.title))
+    states = {run.state for run in race.runs}
+    with right.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        for name, wanted in BUTTONS.items():
+            if not race.is_finished:
+                arguments = (store, race.id, name)
+                st.button(name.capitalize(), on_click=command, args=arguments, disabled=not wanted & states, key=f"race_{name}")
+        if states & {"failed", "stopped"}:
+            st.button("Start failed and stopped again", on_click=again, args=(store, race.id))
+        st.button("Change and race again", on_click=context.new_race, args=(race.id,))
+        st.button("New race", on_click=context.new_race)
+    st.caption(f"{panels.plain(words.facts(race))}  \n{words.state(race)}")
+
+
+def choose(view: RaceView) -> Sight:
+    """What to look at: step, clock of the curves, second figure, contenders."""
+    race = view.race
+    first, second, third = st.columns([5, 6, 1.6], vertical_alignment="bottom")
+    with first:
+        step = step_slider(race)
+    labels = panels.choose_labels(second, [method.label for method in race.config.methods])
+    with third.popover("View", width="stretch"):
+        clock = st.segmented_control(
+            "Curves over", list(CLOCKS), default="step", required=True, key="clock", persist_state="session"
+        )
+        other = st.segmented_control(
+            "Second figure",
+            list(SECONDS),
+            default="margins",
+            required=True,
+            format_func=SECONDS.__getitem__,
+            key="second",
+            persist_state="session",
+        )
+    return Sight(step, clock or "step", other or "margins", tuple(labels), context.theme())
+
+
+def step_slider(race: RaceInfo) -> int | None:
+    """The step that all figures show; at its right end the newest one."""
+    total = max(run.total_steps for run in race.runs)
+    wanted = st.query_params.get("step", "")
+    key = f"step@{race.id}@{total}"
+    step = st.slider(
+        "Step shown by all figures (right end: live)",
+        help="Live: the newest measurement; of a contender that was cut, the moment of its cut.",
+        min_value=0,
+        max_value=max(total, 1),
+        value=min(int(wanted), total) if wanted.isdecimal() and total else max(total, 1),
+        disabled=not total,
+        key=key,
+        persist_state="session",
+    )
+    if step >= total:
+        st.query_params.pop("step", None)
+        return None
+    st.query_params["step"] = str(step)
+    return step
+
+
+@context.guarded
+def tick(store: Store, race_id: str, lines: DeltaGenerator, sight: Sight, drawn_for: tuple[object, ...]) -> None:
+    """The live part: status lines and figures. A change of what the page around it depends on draws the page anew."""
+    launcher.watch(store)
+    view = context.view(race_id)
+    if steering.signature(view, context.who()) != drawn_for:
+        st.rerun()
+    lines.html(panels.status_table(view.race.runs, datetime.now(UTC), sight.theme))
+    live.show(gallery(view, sight), key="race_figures")
+    count = sum(len(events) for events in view.events.values())
+    st.html(f"<span data-testid='tick' data-n='{count}' data-state='{view.race.state}'></span>")
+
+
+def watch(store: Store, race: RaceInfo) -> None:
+    """A race that was started: its header, controls and live part."""
+    context.select(race.id)
+    launcher.watch(store)
+    view = context.view(race.id)
+    # Places of their own: what comes and goes above the figures must not move them in the page, or they lose their zoom.
+    top, failures, lines, sliders, view_bar = st.container(), st.container(), st.empty(), st.container(), st.container()
+    with top:
+        header(store, view.race)
+    with failures:
+        panels.render_failures(view.race.runs)
+    if not view.race.is_finished:
+        with sliders:
+            steering.render_sliders(store, view)
+    with view_bar:
+        sight = choose(view)
+    drawn_for = steering.signature(view, context.who())
+    every = None if view.race.is_finished else TICK_SECONDS
+    st.fragment(tick, run_every=every)(store, race.id, lines, sight, drawn_for)
+
+
+store = context.store()
+race = None
+try:
+    race = context.chosen_race()
+except UsageError as error:
+    st.error(context.sentence(error))
+looked_for = context.race_id()
+if race is None or looked_for == "new" or (not looked_for and race.is_finished):
+    setup(store, race)
+    launcher.prewarm()  # once the page is drawn: a worker's start takes a core for seconds
+else:
+    watch(store, race)

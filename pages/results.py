@@ -1,0 +1,88 @@
+"""Results: the ledger of one or several races, what it says, its figures, and everything as files."""
+
+import streamlit as st
+
+from app import context, panels, tables, words
+from catalyst_core import export, figures, frames
+from catalyst_core.store import RaceInfo, Store
+
+
+def choose(races: list[RaceInfo]) -> list[RaceInfo]:
+    """The races to compare: those in the URL, else the one looked at last, else the newest with a ledger."""
+    ids = [race.id for race in races]
+    wanted = [one for one in st.query_params.get("race", context.race_id()).split(",") if one in ids]
+    ready = [race.id for race in races if any(run.ledger for run in race.runs)]
+    chosen = st.multiselect(
+        "Races",
+        ids,
+        default=wanted or ready[:1] or ids[:1],
+        format_func=lambda race_id: panels.race_text(races[ids.index(race_id)]),
+        key=f"results_races_{','.join(wanted)}",
+    )
+    if len(chosen) == 1:
+        context.select(chosen[0])
+    return [races[ids.index(race_id)] for race_id in chosen]
+
+
+def downloads(store: Store, races: list[RaceInfo]) -> None:
+    """The zip of each race, and the ledger as CSV and Markdown."""
+    ledger = frames.ledger_frame(races)
+    names = "-".join(race.id for race in races)
+    with st.container(horizontal=True):
+        for race in races:
+            st.download_button(
+                "Everything as a zip" if len(races) == 1 else f"Zip of {race.id}",
+                data=lambda race=race: export.bundle_zip(store, race.id),
+                file_name=f"catalyst-{race.id}.zip",
+                mime="application/zip",
+                on_click="ignore",
+                type="primary",
+                icon=":material/download:",
+                help="Every figure as PDF, SVG, PNG, HTML and CSV, the ledger, configuration, versions and the command.",
+                key=f"zip_{race.id}",
+            )
+        for title, kind, write in (("CSV", "csv", export.ledger_csv), ("Markdown", "md", export.ledger_markdown)):
+            st.download_button(
+                f"Ledger as {title}",
+                data=lambda write=write: write(ledger),
+                file_name=f"catalyst-ledger-{names}.{kind}",
+                mime=f"text/{'csv' if kind == 'csv' else 'markdown'}",
+                on_click="ignore",
+                key=f"ledger_{kind}",
+            )
+
+
+def show(store: Store, races: list[RaceInfo]) -> None:
+    """Table, sentences, figures."""
+    for race in races:
+        if not race.is_finished or race.state != "completed":
+            st.info(f"**{panels.plain(race.title)}** – {words.state(race)}")
+    ledger = frames.ledger_frame(races)
+    panels.render_headlines(races)
+    summary = frames.ledger_summary(ledger)
+    tables.render_ledger(summary, key="ledger")
+    downloads(store, races)
+    theme = context.theme()
+    left, right = st.columns(2)
+    with left:
+        figure = figures.plot_accuracy_macs(ledger, theme=theme)
+        panels.render_figure("Accuracy against MACs", figure, figures.caption_accuracy_macs(ledger), key="accuracy_macs")
+    with right:
+        panels.render_figure("Cost", figures.plot_cost(ledger, theme=theme), figures.caption_cost(ledger), key="cost")
+    for race in races:
+        widths = frames.widths_frame(context.view(race.id))
+        title = "Layer widths" if len(races) == 1 else f"Layer widths: {race.title}"
+        figure = figures.plot_widths(widths, theme=theme)
+        panels.render_figure(title, figure, figures.caption_widths(widths), key=f"widths_{race.id}")
+
+
+st.title("Results")
+store = context.store()
+races = store.races()
+if not races:
+    st.info("There is no race yet, so there are no results. Start one on the Race page.")
+    st.page_link("../pages/race.py", label="Start a race", query_params={"race": "new"})
+elif chosen := choose(races):
+    show(store, chosen)
+else:
+    st.info("Choose at least one race.")
