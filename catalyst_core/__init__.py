@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {
-    "FilterGroup": "filters",
+    "FilterGroup": "groups",
     "find_groups": "filters",
     "build_regularizer": "regularizers",
     "canonicalize": "canonical",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from catalyst_core.filters import FilterGroup
+from catalyst_core.groups import FilterGroup
 
 PLANTED = (0.25, 0.5, 1.0, 2.0, 4.0)  # powers of two: exact in floating point
 

@@ -5,7 +5,7 @@
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +14,10 @@ from torch import nn
 from catalyst_core.coupling import BatchNorm, Convolution, Coupling, Index, is_depthwise, trace
 from catalyst_core.decisions import Decisions
 from catalyst_core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from catalyst_core.filters import FilterGroup
+from catalyst_core.groups import FilterGroup
 
 
-def zero_pruned(groups: "Iterable[FilterGroup]", decisions: Decisions) -> None:
+def zero_pruned(groups: Iterable[FilterGroup], decisions: Decisions) -> None:
     """Set F_i = 0 exactly for the pruned channels, in place. With "weight" magnitudes the BatchNorm pair behind it too."""
     for group in groups:
         if group.name in decisions.kept:

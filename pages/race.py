@@ -18,6 +18,7 @@ from catalyst_core.frames import RaceView
 from catalyst_core.store import RaceInfo, Store
 
 TICK_SECONDS = 1.0
+FIRST_TICK_SECONDS = 0.3  # until there is something to see
 BUTTONS: dict[CommandName, set[State]] = {  # what each is for
     "pause": {"running"},
     "resume": {"paused"},
@@ -64,6 +65,12 @@ def setup(store: Store, newest: RaceInfo | None) -> None:
                 start(store, values)
     st.title("Race pruning methods against each other")
     panels.render_welcome()
+    render_newest(newest)
+    launcher.prewarm()  # last: its imports would take the cores from this page
+
+
+def render_newest(newest: RaceInfo | None) -> None:
+    """What there is to see before a race is started."""
     if newest is None:
         panels.render_first_visit(context.theme())
         return
@@ -174,7 +181,8 @@ def watch(store: Store, race: RaceInfo) -> None:
     with view_bar:
         sight = choose(view)
     drawn_for = steering.signature(view, context.who())
-    every = None if view.race.is_finished else TICK_SECONDS
+    begun = any(run.total_steps for run in view.race.runs)
+    every = None if view.race.is_finished else TICK_SECONDS if begun else FIRST_TICK_SECONDS
     st.fragment(tick, run_every=every)(store, race.id, lines, sight, drawn_for)
 
 

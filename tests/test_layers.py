@@ -15,6 +15,7 @@ RULES = {  # module -> what importing it must not bring along
     "catalyst_core.events": (*TORCH, *ABOVE_CORE, "sqlalchemy", "numpy"),
     "catalyst_core.audits": (*TORCH, *ABOVE_CORE, "sqlalchemy", "plotly", "pandas"),
     "catalyst_core.regularizers": (*ABOVE_CORE, "sqlalchemy", "plotly", "pandas", "catalyst_core.training"),
+    "catalyst_core.groups": (*ABOVE_CORE, "sqlalchemy", "plotly", "pandas", "catalyst_core.training"),
     "catalyst_core.filters": (*ABOVE_CORE, "sqlalchemy", "plotly", "pandas", "catalyst_core.training"),
     "catalyst_core.surgery": (*ABOVE_CORE, "sqlalchemy", "plotly", "pandas", "catalyst_core.training"),
     "catalyst_core.models": (*ABOVE_CORE, "sqlalchemy", "plotly", "pandas", "catalyst_core.training"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from catalyst_core.config import RaceConfig
+from catalyst_core.config import RaceConfig, home
 from catalyst_core.data import check_data
 from catalyst_core.engine import heartbeat
 from catalyst_core.errors import RunFinishedError, StoreError
@@ -33,7 +33,10 @@ class _Children:
     def prewarm(self) -> None:
         with self._lock:
             if self._standby is None or self._standby.poll() is not None:
-                self._standby = self._popen(["--standby"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+                folder = home()
+                folder.mkdir(parents=True, exist_ok=True)
+                with open(folder / "standby.log", "wb") as log:
+                    self._standby = self._popen(["--standby"], stdin=subprocess.PIPE, stdout=log)
             self._reap()
 
     def start(self, store: Store, run_id: str) -> None:

@@ -21,6 +21,7 @@ from catalyst_core.events import Failed
 from catalyst_core.store import RunInfo, Store, open_store
 
 QUEUE_SECONDS = 0.5
+SETTLED_SECONDS = 8.0  # by then the first contender of a race has begun
 NICENESS = 5  # the dashboard and whoever sits in front of it come first
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ def work(store: Store, run_id: str) -> int:
 
 
 def _train(store: Store, run: RunInfo, channel: Channel) -> None:
+    _let_the_first_begin(store, run)
     import torch
 
     from catalyst_core.training import Folders, train
@@ -90,12 +92,23 @@ def _train(store: Store, run: RunInfo, channel: Channel) -> None:
 def _wait_for_turn(store: Store, run_id: str) -> RunInfo:
     process = this_process()
     limit = slots()
+    joined = time.monotonic()
     while (place := store.claim(run_id, process, limit)) > 0:
-        if place <= limit:
-            import catalyst_core.engine.warm  # noqa: F401  # next in line: import while there is nothing else to do
+        if place <= limit and time.monotonic() - joined > SETTLED_SECONDS:
+            import catalyst_core.engine.warm  # noqa: F401  # next in line: import ahead of its turn
         watch(store)
         time.sleep(QUEUE_SECONDS)
     return store.run(run_id)
+
+
+def _let_the_first_begin(store: Store, run: RunInfo) -> None:
+    """The other contenders wait for its dense network anyway: their imports would only take the cores from it."""
+    deadline = time.monotonic() + SETTLED_SECONDS
+    while run.position and time.monotonic() < deadline:
+        first = store.race(run.race_id).runs[0]
+        if first.is_finished or first.total_steps:
+            return
+        time.sleep(QUEUE_SECONDS)
 
 
 def _report_failure(store: Store, run_id: str, reason: str) -> None:

@@ -6,7 +6,7 @@ from typing import get_args
 from catalyst_core.catalog import METHODS
 from catalyst_core.config import Solver
 from catalyst_core.errors import ConfigError
-from catalyst_core.filters import FilterGroup
+from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers.base import Measurement, Regularizer, Settings, check_ratio, check_strength
 from catalyst_core.regularizers.baselines import MagnitudeCut, RandomCut
 from catalyst_core.regularizers.catalyst import Catalyst

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from catalyst_core.filters import FilterGroup
+from catalyst_core.groups import FilterGroup
 
 Vector = NDArray[np.float64]
 VIEWABLE = (torch.float32, torch.float64)

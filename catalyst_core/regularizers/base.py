@@ -25,7 +25,7 @@ from catalyst_core.catalog import METHODS
 from catalyst_core.config import Solver
 from catalyst_core.decisions import Decisions, budget, keep_largest
 from catalyst_core.errors import ConfigError
-from catalyst_core.filters import FilterGroup
+from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers.bank import FilterBank, Vector
 
 MOST_STRENGTH = 1e4

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from catalyst_core.filters import FilterGroup
+from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers.base import Regularizer, Settings
 
 

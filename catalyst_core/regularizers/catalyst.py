@@ -22,7 +22,7 @@ from torch import Tensor
 
 from catalyst_core import audits
 from catalyst_core.errors import ConfigError
-from catalyst_core.filters import FilterGroup
+from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers.bank import Vector
 from catalyst_core.regularizers.base import Regularizer, Settings
 from catalyst_core.regularizers.boundary import Boundary

@@ -12,7 +12,7 @@ from catalyst_core import audits, cost
 from catalyst_core.catalog import METHODS
 from catalyst_core.certificate import Certificate
 from catalyst_core.config import ContenderConfig
-from catalyst_core.filters import FilterGroup
+from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers import Measurement, Regularizer
 from catalyst_core.training.checkpoint import Score
 

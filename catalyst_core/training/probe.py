@@ -8,7 +8,7 @@ import numpy as np
 
 from catalyst_core.decisions import Decisions
 from catalyst_core.events import HISTOGRAM_BINS, HISTOGRAM_DECADES, FiltersMeasured, Stage, pack
-from catalyst_core.filters import FilterGroup
+from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers import Measurement, Regularizer
 
 _EDGES = np.logspace(*HISTOGRAM_DECADES, HISTOGRAM_BINS + 1)

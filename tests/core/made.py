@@ -7,7 +7,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import nn
 
-from catalyst_core.filters import FilterGroup, Part
+from catalyst_core.groups import FilterGroup, Part
 from catalyst_core.regularizers import Regularizer, build_regularizer
 
 

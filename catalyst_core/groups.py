@@ -1,0 +1,117 @@
+"""Filter groups: the parameters F_i whose vanishing silences channel i, their magnitudes n_i = ||F_i||_2, and a scale.
+
+    response   F_i = (gamma_i, beta_i) of the BatchNorms of the cut set; (w_i, b_i) where no BatchNorm follows
+    folded     F_i = (gamma_i w_i / s_i, beta_i + gamma_i (b_i - mu_i) / s_i), s_i = sqrt(var_i + eps)
+    weight     F_i = w_i
+
+The cut set of channel i are the affine parameters that make every layer that reads i read exact zeros; coupled
+producers are concatenated: n_i^2 adds up and one factor scales them all. `filters.find_groups` finds the groups.
+"""
+
+# C = channels of a group, M = slices of one parameter
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from catalyst_core.config import Magnitude
+
+
+@dataclass(frozen=True)
+class Part:
+    """Slices of one parameter along `dim`: slice `rows[m]` belongs to channel `channels[m]`."""
+
+    parameter: nn.Parameter
+    rows: Tensor  # (M,) int64
+    channels: Tensor  # (M,) int64
+    dim: int = 0
+
+    def spread(self, values: Tensor, rest: float) -> Tensor:
+        """(C,) values -> one a slice of the parameter, shaped to broadcast; slices of nobody get `rest`."""
+        full = torch.full((self.parameter.shape[self.dim],), rest, dtype=values.dtype, device=values.device)
+        full[self.rows.to(values.device)] = values[self.channels.to(values.device)]
+        return full.view([-1 if dim == self.dim else 1 for dim in range(self.parameter.ndim)])
+
+    @torch.no_grad()
+    def multiply_(self, factors: Tensor) -> None:
+        """Multiply the slices of channel i by factors[i], in place. `factors` is (C,)."""
+        self.parameter.mul_(self.spread(factors.to(self.parameter), 1.0))
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A BatchNorm behind a convolution or linear layer, for "folded" magnitudes."""
+
+    norm: nn.Module
+    layer: nn.Module
+    rows: Tensor  # (M,)
+    channels: Tensor  # (M,)
+
+    def squares(self, size: int) -> Tensor:
+        """(C,) squared norms of the folded weights and biases, differentiable."""
+        scale = self.norm.weight / (self.norm.running_var + self.norm.eps).sqrt()
+        bias = 0.0 if self.layer.bias is None else self.layer.bias
+        shift = self.norm.bias + scale * (bias - self.norm.running_mean)
+        squares = scale**2 * self.layer.weight.flatten(1).square().sum(1) + shift**2
+        rows, channels = self.rows.to(squares.device), self.channels.to(squares.device)
+        return squares.new_zeros(size).index_add(0, channels, squares[rows])
+
+
+@dataclass(frozen=True)
+class FilterGroup:
+    """The channels that live or die together.
+
+    `measured` parts make up F_i (unless `folds` do), `cut` parts are its cut set, `readers` are the weights behind it.
+    With "weight" magnitudes under BatchNorm `measured` and `cut` differ, and F_i = 0 does not silence the channel.
+    """
+
+    name: str  # the first layer that makes these channels
+    size: int  # C
+    kind: Magnitude
+    measured: tuple[Part, ...]
+    cut: tuple[Part, ...]
+    readers: tuple[Part, ...]
+    folds: tuple[Fold, ...] = ()
+    inhomogeneous: str | None = field(default=None)  # why no function-preserving rescaling exists
+
+    def squares(self) -> Tensor:
+        """(C,) n_i^2, differentiable."""
+        if self.folds:
+            return torch.stack([fold.squares(self.size) for fold in self.folds]).sum(0)
+        total = 0.0
+        for part in self.measured:
+            squares = part.parameter.flatten(1).square().sum(1) if part.parameter.ndim > 1 else part.parameter.square()
+            rows, channels = part.rows.to(squares.device), part.channels.to(squares.device)
+            total = total + squares.new_zeros(self.size).index_add(0, channels, squares[rows])
+        return total
+
+    @torch.no_grad()
+    def magnitudes(self) -> Tensor:
+        """(C,) n_i."""
+        return self.squares().sqrt()
+
+    def scale_(self, factors: Tensor) -> None:
+        """Multiply F_i by factors[i], in place. `factors` is (C,)."""
+        for part in self.measured:
+            part.multiply_(factors)
+
+    @torch.no_grad()
+    def zero_(self, pruned: Tensor) -> None:
+        """Set F_i and the cut set of the channels in `pruned` (C,) bool to exact zeros, in place."""
+        for part in (*self.cut, *self.measured):
+            part.parameter.masked_fill_(part.spread(pruned.to(part.parameter.device), False), 0.0)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """What n_i depends on: no weight decay belongs on these while the regularizer runs."""
+        folded = [p for fold in self.folds for p in fold.layer.parameters()]
+        return list({id(p): p for p in [*(part.parameter for part in self.measured), *folded]}.values())
+
+
+class FilterGroups(list[FilterGroup]):
+    """Groups in the order of the modules; `skipped` maps a group that was left out to the reason."""
+
+    def __init__(self, groups: Iterable[FilterGroup] = (), skipped: dict[str, str] | None = None) -> None:
+        super().__init__(groups)
+        self.skipped = dict(skipped or {})
