@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from catalyst_core.cli.racing import follow
-from catalyst_core.cli.report import ledger_table, print_json, race_record, run_lines
+from catalyst_core.cli.report import ledger_table, print_json, race_record, run_lines, say
 from catalyst_core.engine import launcher
 from catalyst_core.export import write_bundle
 from catalyst_core.store import open_store
@@ -49,10 +49,7 @@ def resume(options: argparse.Namespace) -> int:
     resumed = launcher.resume_race(store, race.id)
     if not options.detach and (resumed or not race.is_finished):
         return follow(store, race.id, as_json=options.json)
-    if options.json:
-        print_json({"race": race.id, "resumed": resumed})
-    else:
-        print(f"race {race.id}: {resumed} contenders started again")
+    say({"race": race.id, "resumed": resumed}, f"race {race.id}: {resumed} contenders started again", as_json=options.json)
     return 0
 
 
@@ -62,10 +59,7 @@ def stop(options: argparse.Namespace) -> int:
     launcher.watch(store)
     race = store.race(options.race)
     stopped = launcher.stop_race(store, race.id)
-    if options.json:
-        print_json({"race": race.id, "stopped": stopped})
-    else:
-        print(f"race {race.id}: {stopped} contenders asked to stop")
+    say({"race": race.id, "stopped": stopped}, f"race {race.id}: {stopped} contenders asked to stop", as_json=options.json)
     return 0
 
 
@@ -74,8 +68,6 @@ def export(options: argparse.Namespace) -> int:
     store = open_store(options.store)
     race = store.race(options.race)
     files = write_bundle(store, race.id, Path(options.out))
-    if options.json:
-        print_json({"race": race.id, "out": options.out, "files": [str(file) for file in files]})
-    else:
-        print(f"race {race.id}: {len(files)} files in {options.out}")
+    record = {"race": race.id, "out": options.out, "files": [str(file) for file in files]}
+    say(record, f"race {race.id}: {len(files)} files in {options.out}", as_json=options.json)
     return 0

@@ -20,6 +20,14 @@ def print_json(record: dict[str, Any]) -> None:
     print(json.dumps(_finite(record), indent=2, allow_nan=False))
 
 
+def say(record: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """One answer: the record as JSON, or the text."""
+    if as_json:
+        print_json(record)
+    else:
+        print(text)
+
+
 def ledger_rows(race: RaceInfo) -> list[dict[str, Any]]:
     """The ledger rows of the runs that have one, in the order of the configuration."""
     return [run.ledger for run in race.runs if run.ledger]

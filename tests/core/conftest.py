@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from catalyst_core.models import build_model
+from tests.threads import one_thread  # noqa: F401
 
 
 class DepthwiseNet(nn.Module):
@@ -81,15 +82,6 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "flatten": FlattenNet,
     "mlp": lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 12), nn.GELU(), nn.Linear(12, 6), nn.Tanh(), nn.Linear(6, 4)),
 }
-
-
-@pytest.fixture(autouse=True, scope="session")
-def one_thread():
-    """Networks this small only lose by sharing their work with the tests beside them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -9,14 +9,6 @@ from catalyst_core.engine.channel import Channel
 from catalyst_core.engine.heartbeat import this_process
 from catalyst_core.errors import NotFoundError, RunFinishedError, StoreError
 from catalyst_core.events import Command, Noted
-from catalyst_core.store import open_store
-
-
-@pytest.fixture
-def store():
-    opened = open_store()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -12,14 +12,7 @@ import pytest
 from catalyst_core.config import RaceConfig
 from catalyst_core.engine import heartbeat
 from catalyst_core.engine.heartbeat import is_alive, this_process, watch
-from catalyst_core.store import Process, open_store
-
-
-@pytest.fixture
-def store():
-    opened = open_store()
-    yield opened
-    opened.close()
+from catalyst_core.store import Process
 
 
 @pytest.fixture

@@ -1,19 +1,10 @@
 """Fixtures around tiny races."""
 
 import pytest
-import torch
 
 from catalyst_core.events import Event
+from tests.threads import one_thread  # noqa: F401
 from tests.training.tiny import METHODS, Recorder, contender
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread():
-    """Networks this small train fastest on one thread, and two tests of one configuration add up in the same order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
