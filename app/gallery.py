@@ -14,6 +14,8 @@ from catalyst_core.figures.curves import Clock
 from catalyst_core.figures.style import Theme
 from catalyst_core.frames import RaceView
 
+TALL = 460  # pixels: as high as the bias figure beside them
+
 Second = Literal["margins", "flips"]
 
 
@@ -74,13 +76,14 @@ def _looks(view: RaceView, sight: Sight) -> object:
 
 def _magnitudes(view: RaceView, sight: Sight) -> Drawn:
     frame = _filters(view, sight)
-    figure = figures.plot_magnitudes(frame, theme=sight.theme, reason=frames.why_empty(view))
+    figure = figures.plot_magnitudes(frame, theme=sight.theme, reason=frames.why_empty(view), least=TALL)
     return figure, figures.caption_magnitudes(frame)
 
 
 def _margins(view: RaceView, sight: Sight) -> Drawn:
     frame = _filters(view, sight)
-    return figures.plot_margins(frame, theme=sight.theme, reason=frames.why_empty(view)), figures.caption_margins(frame)
+    figure = figures.plot_margins(frame, theme=sight.theme, reason=frames.why_empty(view), least=TALL)
+    return figure, figures.caption_margins(frame)
 
 
 def _flips(view: RaceView, sight: Sight) -> Drawn:

@@ -77,10 +77,14 @@ def render_failures(runs: Sequence[RunInfo]) -> None:
                 st.code(run.log_tail.strip() or "Its log is empty.", language=None)
 
 
+def _methods(race: RaceInfo) -> str:
+    return ", ".join(dict.fromkeys(METHODS[method.name].title for method in race.config.methods))
+
+
 def race_text(race: RaceInfo) -> str:
     """A race in one line, for lists and search."""
-    methods = ", ".join(METHODS[method.name].title for method in race.config.methods)
-    return f"{race.title} · {methods} · {race.created.astimezone():%Y-%m-%d %H:%M} · {race.state} · {race.id}"
+    started = f"{race.created.astimezone():%Y-%m-%d %H:%M}"
+    return " · ".join((race.title, _methods(race), started, words.plain_state(race.state), race.id))
 
 
 def bytes_of(store: Store, race: RaceInfo) -> int:
@@ -97,7 +101,7 @@ def render_races(store: Store, races: Sequence[RaceInfo]) -> None:
             "Title": race.title,
             "State": words.STATES[race.state],
             "Contenders": len(race.runs),
-            "Methods": ", ".join(METHODS[method.name].title for method in race.config.methods),
+            "Methods": _methods(race),
             "Started": race.created,
             "Files": words.size(bytes_of(store, race)),
         }

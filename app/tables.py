@@ -62,6 +62,7 @@ def render_ledger(summary: pd.DataFrame, *, key: str) -> None:
     """The ledger, as a table that can be searched and scrolled."""
     table = ledger_table(summary)
     config = {name: st.column_config.TextColumn(help=text) for name, text in HELP.items()}
+    config["Best at"] = st.column_config.TextColumn(help=HELP["Best at"], width=160)
     config["Contender"] = st.column_config.TextColumn(pinned=True)
     st.dataframe(table, hide_index=True, column_config=config, key=key, alt="Ledger")
 
@@ -83,7 +84,8 @@ def layer_table(filters: pd.DataFrame) -> pd.DataFrame:
                 "Threshold": part["threshold"].iloc[0],
             }
         )
-    return pd.DataFrame(rows)
+    # A settled Catalyst has no threshold any more.
+    return pd.DataFrame(rows).dropna(axis="columns", how="all")
 
 
 def what_if(filters: pd.DataFrame, ratio: float) -> pd.DataFrame:

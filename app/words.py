@@ -75,7 +75,9 @@ def contender(run: RunInfo) -> str:
 def facts(race: RaceInfo) -> str:
     """What a race is, in one line."""
     config: RaceConfig = race.config
-    seeds = "seed " + ", ".join(str(seed) for seed in config.seeds) if len(config.seeds) < 5 else f"{len(config.seeds)} seeds"
+    seeds = f"{len(config.seeds)} seeds"
+    if len(config.seeds) < 5:
+        seeds = f"seed{'s' * (len(config.seeds) > 1)} " + ", ".join(str(seed) for seed in config.seeds)
     parts = [
         config.data.folder or config.data.name,
         MODELS[config.model].title,
@@ -90,10 +92,15 @@ def facts(race: RaceInfo) -> str:
 def state(race: RaceInfo) -> str:
     """How a race stands, with what can be done about it: two sentences."""
     counts = {name: sum(run.state == name for run in race.runs) for name in STATES}
-    parts = [f"{count} {STATES[name].split()[1]}" for name, count in counts.items() if count]
+    parts = [f"{count} {plain_state(name)}" for name, count in counts.items() if count]
     many = f"{len(race.runs)} contenders" if len(race.runs) > 1 else "1 contender"
     said = [WHAT_NOW[race.state], *([WHAT_NOW["failed"]] if counts["failed"] and race.state != "failed" else [])]
     return f"{many}: {', '.join(parts)}. {' '.join(said)}"
+
+
+def plain_state(state: str) -> str:
+    """A state as a word without its sign."""
+    return STATES[state].split()[1]
 
 
 def doing(run: RunInfo) -> str:

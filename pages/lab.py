@@ -23,7 +23,7 @@ def choose(store: Store) -> tuple[RaceInfo, RunInfo]:
     )
     context.select(race_id)
     race = races[ids.index(race_id)]
-    names = {run.id: f"{words.contender(run)} ({run.state})" for run in race.runs}
+    names = {run.id: f"{words.contender(run)} ({words.plain_state(run.state)})" for run in race.runs}
     chosen = right.selectbox("Contender", list(names), format_func=names.__getitem__, key=f"lab_run_{race_id}")
     return race, next(run for run in race.runs if run.id == chosen)
 

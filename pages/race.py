@@ -156,12 +156,12 @@ def tick(store: Store, race_id: str, lines: DeltaGenerator, sight: Sight, drawn_
     """The live part: status lines and figures. A change of what the page around it depends on draws the page anew."""
     launcher.watch(store)
     view = context.view(race_id)
-    if steering.signature(view, context.who()) != drawn_for:
-        st.rerun()
     lines.html(panels.status_table(view.race.runs, datetime.now(UTC), sight.theme))
     live.show(gallery(view, sight), key="race_figures")
     count = sum(len(events) for events in view.events.values())
     st.html(f"<span data-testid='tick' data-n='{count}' data-state='{view.race.state}'></span>")
+    if steering.signature(view, context.who()) != drawn_for:
+        st.rerun()  # last: the browser drops what a fragment has not drawn by its end
 
 
 def watch(store: Store, race: RaceInfo) -> None:
@@ -171,6 +171,7 @@ def watch(store: Store, race: RaceInfo) -> None:
     view = context.view(race.id)
     # Places of their own: what comes and goes above the figures must not move them in the page, or they lose their zoom.
     top, failures, lines, sliders, view_bar = st.container(), st.container(), st.empty(), st.container(), st.container()
+    lines.html(panels.status_table(view.race.runs, datetime.now(UTC), context.theme()))  # no hole until the first tick
     with top:
         header(store, view.race)
     with failures:

@@ -56,10 +56,19 @@ def _wait(store: Store, race_id: str) -> RaceInfo:
             found = store.race(race_id)
             bar.n = sum(1.0 if run.is_finished else run.progress for run in found.runs) / len(found.runs)
             bar.set_description_str(f"race {race_id}", refresh=False)
-            bar.set_postfix_str(", ".join(f"{run.label} {run.stage or run.state}" for run in found.runs if not run.is_finished))
+            bar.set_postfix_str(_now(found))
             if found.is_finished:
                 return found
             time.sleep(LOOK_SECONDS)
+
+
+def _now(found: RaceInfo) -> str:
+    """What is training, a stage a contender, and how many wait."""
+    several = len(found.config.seeds) > 1
+    busy = [run for run in found.runs if not run.is_finished and run.state != "queued"]
+    said = [f"{run.label}{f' seed {run.config.seed}' if several else ''} {run.stage or 'starting'}" for run in busy]
+    queued = sum(run.state == "queued" for run in found.runs)
+    return ", ".join(said + [f"{queued} queued"] * bool(queued))
 
 
 def race_config(options: argparse.Namespace) -> RaceConfig:

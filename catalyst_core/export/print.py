@@ -227,8 +227,9 @@ def _legend(drawn: Figure, traces: list[dict[str, Any]], layout: dict[str, Any],
     width, height = size
     margin = layout["margin"]
     places, lines = flow([trace["name"] for trace in shown], width - margin["l"] - margin["r"])
+    foot = height - margin["t"] + (layout["legend"]["y"] - 1) * (height - margin["t"] - margin["b"])
     for trace, (line, left) in zip(shown, places, strict=True):
-        up = height - margin["t"] + (lines - line) * 19
+        up = foot + (lines - line) * 19
         drawn.add_artist(
             drawn.legend(
                 [handle(trace)],

@@ -37,6 +37,7 @@ def _scatter(axes: Axes, trace: Trace) -> None:
         return
     mode, marker = trace.get("mode", "lines"), trace.get("marker", {})
     look: dict[str, Any] = {"alpha": trace.get("opacity", 1) * marker.get("opacity", 1), "zorder": 3}
+    look["clip_on"] = trace.get("cliponaxis", True)
     if "lines" in mode:
         style = {"hvh": "steps-mid"}.get(trace.get("line", {}).get("shape", ""), "default")
         axes.plot(x, y, drawstyle=style, **_line(trace), **look)
@@ -110,8 +111,6 @@ def _bar(axes: Axes, trace: Trace) -> None:
     )
     middle, end = place + offset + width / 2, base + length
     _error_bars(axes, trace, *((end, middle) if across else (middle, end)))
-    if trace.get("text") is not None and trace.get("textposition") != "none":
-        _bar_texts(axes, trace, middle, end)
 
 
 def _bar_look(trace: Trace) -> dict[str, Any]:
@@ -123,16 +122,6 @@ def _bar_look(trace: Trace) -> dict[str, Any]:
         "edgecolor": edge.get("color", "none") if width else "none",
         "linewidth": width * POINTS,
     }
-
-
-def _bar_texts(axes: Axes, trace: Trace, middle: np.ndarray, end: np.ndarray) -> None:
-    across = trace.get("orientation") == "h"
-    size = trace.get("textfont", {}).get("size", 12) * POINTS
-    for place, stop, text in zip(middle, end, trace["text"], strict=True):
-        if np.isfinite(stop):
-            look = {"textcoords": "offset points", "fontsize": size, "annotation_clip": False}
-            look |= {"ha": "left", "va": "center"} if across else {"ha": "center", "va": "bottom"}
-            axes.annotate(text, (stop, place) if across else (place, stop), (3, 0) if across else (0, 2), **look)
 
 
 def _heatmap(axes: Axes, trace: Trace) -> None:

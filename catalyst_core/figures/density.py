@@ -17,7 +17,7 @@ FULL = 25.0  # per cent of the filters in one bin: the darkest colour
 PER_DECADE = HISTOGRAM_BINS / (HISTOGRAM_DECADES[1] - HISTOGRAM_DECADES[0])
 # Where the colour is how dark: a square root, so that a branch of few filters shows.
 STOPS = [place**2 for place in np.linspace(0, 1, 9)]
-ROW = 92  # pixels a contender
+ROW = 98  # pixels a contender
 
 
 def plot_bifurcation(frame: pd.DataFrame, *, x: Clock = "step", theme: Theme = "light", reason: str = NOTHING) -> go.Figure:
@@ -27,19 +27,19 @@ def plot_bifurcation(frame: pd.DataFrame, *, x: Clock = "step", theme: Theme = "
     """
     looks = shown(frame, theme)
     scale = LogScale.over(frame["magnitude"].to_numpy(), least=HISTOGRAM_DECADES[0], whole=True, width=0.12)
-    sheet = Sheet(theme, height=max(300, 70 + ROW * len(looks)))
-    panels = sheet.grid(max(1, len(looks)), gaps=(0.035 if len(looks) < 8 else 0.015, 0))
+    sheet = Sheet(theme, height=max(300, 70 + ROW * len(looks)), left=68)
+    panels = sheet.rows([look.title for look in looks.values()])
+    first, end = (float(frame[x].min()), float(frame[x].max())) if looks else (0.0, 1.0)
+    reach = [first, max(first + 1.0, end)]
     for panel, (label, look) in zip(panels, looks.items(), strict=False):
         last = panel is panels[-1]
-        across = {"title": CLOCKS[x]} if last else {"showticklabels": False, "matches": panels[-1].x}
+        across = {"range": reach} | ({"title": CLOCKS[x]} if last else {"showticklabels": False, "matches": panels[-1].x})
         sheet.axes(panel, across, scale.axis(most=4) | {"showgrid": False}, name=look.title)
         _map(sheet, panel, frame[frame["label"] == label], look, (scale, x))
-        sheet.note(panel, look.title, 0.01, 0.97, xanchor="left", yanchor="top", font={"size": 11, "color": sheet.paper.ink})
     if looks:
         sheet.title_y("filter magnitude n")
         place = {"xanchor": "right", "yanchor": "bottom", "font": {"size": 10, "color": sheet.paper.faint}}
-        sheet.note(panels[0], f"colour: share of the filters in a bin, 0 to {FULL:g} %, square-root scale", 1, 1.01, **place)
-        sheet.margin["t"] += 8
+        sheet.note(panels[0], f"colour: 0 to {FULL:g} % of the filters, square-root scale", 1, 1, **place)
     else:
         sheet.axes(panels[0], {"title": CLOCKS[x]}, scale.axis("filter magnitude n"))
         sheet.empty(reason)

@@ -17,25 +17,25 @@ Arrangement = Literal["stacked", "overlay"]
 STATES = ("pruned", "undecided", "kept")
 NOTHING = "No filter has been measured yet."
 AXIS = "filter magnitude n"
-ROW = 66  # pixels a contender
+ROW = 74  # pixels a contender
 
 
 def plot_magnitudes(
-    frame: pd.DataFrame, *, theme: Theme = "light", arrange: Arrangement = "stacked", reason: str = NOTHING
+    frame: pd.DataFrame, *, theme: Theme = "light", arrange: Arrangement = "stacked", reason: str = NOTHING, least: int = 300
 ) -> go.Figure:
     """Histogram of magnitudes from a `filters_frame`: small multiples ('stacked') or outlines in one panel ('overlay').
 
     Bars are counts of filters, the mean over seeds; filled: kept, pale: undecided, outlined: pruned; vertical dashes: the
     threshold that the cut would use, one a filter group. Exact zeros have a bar of their own, labelled 0 and with its count,
-    which may run out of the top of its row.
+    which may run out of the top of its row. `least`: pixels of height of the small multiples at least.
     """
     looks = shown(frame, theme)
     scale = LogScale.over(frame["magnitude"].to_numpy(), least=-6)
     bins = Bins.of(scale)
     if arrange == "overlay":
         return _overlay(frame, looks, (scale, bins), theme, reason)
-    sheet = Sheet(theme, height=max(300, 70 + ROW * len(looks)))
-    panels = sheet.grid(max(1, len(looks)), gaps=(0.03 if len(looks) < 8 else 0.015, 0))
+    sheet = Sheet(theme, height=max(least, 70 + ROW * len(looks)))
+    panels = sheet.rows([look.title for look in looks.values()])
     for panel, (label, look) in zip(panels, looks.items(), strict=False):
         last = panel is panels[-1]
         x = scale.axis(AXIS if last else "", labelled=last) | ({} if last else {"matches": panels[-1].x})
@@ -46,7 +46,6 @@ def plot_magnitudes(
         _bars(sheet, panel, counts, look, (scale, bins))
         _thresholds(sheet, panel, mine, look, top)
         _zeros(sheet, panel, float(counts[:, 0].sum()), (scale, top))
-        sheet.note(panel, look.title, 1, 0.98, xanchor="right", yanchor="top")
     if not looks:
         sheet.axes(panels[0], scale.axis(AXIS), {"title": "filters", "range": [0, 10]}, name="filters")
         sheet.empty(reason)

@@ -16,27 +16,27 @@ NO_FLIPS = "No decision has been made yet, so none can flip."
 AXIS = "decision margin (log units; left of 0 goes, right of 0 stays)"
 RANGES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # log units shown on either side of the boundary
 BINS = 24
-ROW = 66  # pixels a contender
+ROW = 74  # pixels a contender
 
 
-def plot_margins(frame: pd.DataFrame, *, theme: Theme = "light", reason: str = NOTHING) -> go.Figure:
+def plot_margins(frame: pd.DataFrame, *, theme: Theme = "light", reason: str = NOTHING, least: int = 300) -> go.Figure:
     """Distribution of the signed margin from a `filters_frame`, a row a contender on one axis.
 
     Bars are counts of channels, the mean over seeds. Channels that are already decided stand at the two ends with their
-    number. The decision gap, the mean over groups and seeds, is printed in each row.
+    number. The decision gap, the mean over groups and seeds, is printed above each row. `least`: pixels of height at least.
     """
     looks = shown(frame, theme)
     margins = frame["margin"].to_numpy(dtype=float)
     reach = _reach(margins)
     gaps = gap_frame(frame).groupby("label", observed=True)["gap"].mean().to_dict()
-    sheet = Sheet(theme, height=max(300, 70 + ROW * len(looks)))
-    panels = sheet.grid(max(1, len(looks)), gaps=(0.03 if len(looks) < 8 else 0.015, 0))
+    sheet = Sheet(theme, height=max(least, 70 + ROW * len(looks)))
+    panels = sheet.rows([_said(look, gaps.get(label, np.nan)) for label, look in looks.items()])
     for panel, (label, look) in zip(panels, looks.items(), strict=False):
         last = panel is panels[-1]
         x = _axis(reach, last) | ({} if last else {"matches": panels[-1].x})
         top = _bars(sheet, panel, frame[frame["label"] == label], look, reach)
         sheet.axes(panel, x, {"range": [0, top], "nticks": 4}, name=look.title)
-        _words(sheet, panel, look, gaps.get(label, np.nan))
+        sheet.line(panel, x=(0, 0), y=(0, 1), yref=f"{panel.y} domain", color=sheet.paper.ink, dash="dot")
     if looks:
         sheet.title_y("channels")
     else:
@@ -83,7 +83,7 @@ def _bars(sheet: Sheet, panel: Panel, frame: pd.DataFrame, look: Look, reach: fl
     seeds = max(1, frame["run"].nunique())
     finite = margins[np.isfinite(margins)]
     edges = np.linspace(-reach, reach, BINS + 1)
-    counts = np.histogram(np.clip(finite, -reach, reach), edges)[0] / seeds
+    counts = np.histogram(-np.clip(finite, -reach, reach), edges)[0][::-1] / seeds  # 0 itself is on the pruned side
     some = np.flatnonzero(counts)
     paper = sheet.paper.paper
     if some.size:
@@ -129,10 +129,8 @@ def _ends(sheet: Sheet, panel: Panel, counts: list[float], look: Look, scales: t
         sheet.note(panel, words.count(count), at, min(count, top), **beside)
 
 
-def _words(sheet: Sheet, panel: Panel, look: Look, gap: float) -> None:
-    sheet.line(panel, x=(0, 0), y=(0, 1), yref=f"{panel.y} domain", color=sheet.paper.ink, dash="dot")
-    text = look.title + (f" · gap {words.number(gap)}" if np.isfinite(gap) else "")
-    sheet.note(panel, text, 0.86, 0.98, xanchor="right", yanchor="top")
+def _said(look: Look, gap: float) -> str:
+    return look.title + (f" · gap {words.number(gap)}" if np.isfinite(gap) else "")
 
 
 def plot_flip_curve(flips: pd.DataFrame, *, theme: Theme = "light", reason: str = NO_FLIPS) -> go.Figure:

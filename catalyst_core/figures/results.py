@@ -30,7 +30,7 @@ def plot_accuracy_macs(ledger: pd.DataFrame, *, theme: Theme = "light", reason: 
     looks = shown(done, theme)
     sheet = Sheet(theme, height=340)
     panels = sheet.grid(1, 2, gaps=(0, 0.13))
-    x = {"title": "MACs left (% of dense)"} | _span(100 * summary["macs_share"], 10, (0, 100))
+    x = {"title": "MACs left (% of dense; equal ones set apart)"} | _span(100 * summary["macs_share"], 10, (0, 100))
     dense = 100 * done["dense_accuracy"].mean()
     for panel, (column, said) in zip(panels, STAGES.items(), strict=True):
         values = 100 * np.append(summary[column].to_numpy(dtype=float), dense / 100)
@@ -69,15 +69,14 @@ def caption_accuracy_macs(ledger: pd.DataFrame) -> str:
 
 
 def _span(values: pd.Series, least: float, limits: tuple[float, float]) -> dict[str, Any]:
-    """An axis range around the values: at least `least` wide, within a margin of the limits."""
+    """An axis range around the values: at least `least` wide, within the limits."""
     values = values.dropna()
     if values.empty:
         return {"range": list(limits)}
     low, high = float(values.min()), float(values.max())
     half = max(high - low, least) * 0.62
     middle = (low + high) / 2
-    pad = 0.08 * half
-    return {"range": [max(middle - half, limits[0] - pad), min(middle + half, limits[1] + pad)]}
+    return {"range": [max(middle - half, limits[0]), min(middle + half, limits[1])]}
 
 
 def _points(sheet: Sheet, panel: Panel, summary: pd.DataFrame, look: Look, drawn: tuple[str, float]) -> None:
@@ -96,6 +95,7 @@ def _points(sheet: Sheet, panel: Panel, summary: pd.DataFrame, look: Look, drawn
         error_y={"type": "data", "array": deviations, "thickness": 1.2, "width": 4} if np.isfinite(deviations).any() else None,
         line={"color": look.colour, "width": 1.4, "dash": look.dash},
         marker={"symbol": look.marker, "size": 9, "color": look.colour},
+        cliponaxis=False,
         customdata=np.column_stack([summary["seeds"].astype(str), summary["race_title"].astype(str), np.char.mod("%.1f", macs)]),
         meta={"x_means": np.column_stack([macs + aside, macs]).tolist()},
         hovertemplate="%{y:.2~f} % at %{customdata[2]} % of the MACs<br>%{customdata[1]}, %{customdata[0]} seeds"
@@ -142,7 +142,7 @@ def _after(sheet: Sheet, panel: Panel, frame: pd.DataFrame, look: Look, drawn: t
         x=middles,
         y=after["mean"].to_numpy(),
         width=np.full(len(groups), wide * 0.9),
-        error_y=_range_bar(after) | {"color": sheet.paper.ink} if frame["seed"].nunique() > 1 else None,
+        error_y=_range_bar(after) | {"color": sheet.paper.ink} if (after["max"] > after["min"]).any() else None,
         text=[str(group) for group in groups],
         textposition="none",
         marker={"color": look.colour},
@@ -184,18 +184,27 @@ def plot_cost(ledger: pd.DataFrame, *, theme: Theme = "light", reason: str = NOT
     for panel, (column, said) in zip(panels, TIMES.items(), strict=True):
         is_first = panel is panels[0]
         mean = times[(column, "mean")].to_numpy(dtype=float)
-        top = (1.3 if is_first else 1.55) * float(np.nan_to_num(mean).max(initial=0)) or 1.0
+        deviation = times[(column, "std")].to_numpy(dtype=float)
+        top = (1.4 if is_first else 2.1) * float(_ends(mean, deviation).max(initial=0)) or 1.0
         x = {"title": f"time in {said} (s)", "range": [0, top], "showgrid": True}
         sheet.axes(panel, x, ticks | {"showgrid": False, "showticklabels": is_first}, name=said)
         fills = [look.colour if is_first else mix(look.colour, sheet.paper.paper, 0.35) for look in looks.values()]
         texts = [words.number(seconds) for seconds in mean]
         if not is_first:
-            shares = 100 * mean / times[("train_seconds", "mean")].to_numpy(dtype=float)
-            texts = [f"{text} ({words.number(share)} %)" for text, share in zip(texts, shares, strict=True)]
-        _times(sheet, panel, mean, times[(column, "std")].to_numpy(dtype=float), (said, fills, texts))
+            whole = times[("train_seconds", "mean")].replace(0, np.nan).to_numpy(dtype=float)
+            shares = 100 * mean / whole
+            texts = [
+                f"{text} ({words.number(share)} %)" if share > 0 else text for text, share in zip(texts, shares, strict=True)
+            ]
+        _times(sheet, panel, mean, deviation, (said, fills, texts))
     if not looks:
         sheet.empty(reason)
     return sheet.figure()
+
+
+def _ends(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Where the bars end, whiskers included."""
+    return np.nan_to_num(mean) + np.nan_to_num(deviation)
 
 
 def _times(sheet: Sheet, panel: Panel, mean: np.ndarray, deviation: np.ndarray, drawn: tuple[str, list[str], list[str]]) -> None:
@@ -212,11 +221,11 @@ def _times(sheet: Sheet, panel: Panel, mean: np.ndarray, deviation: np.ndarray, 
         error_x=whiskers if np.isfinite(deviation).any() else None,
         marker={"color": fills},
         text=texts,
-        textposition="outside",
-        textfont={"size": 11},
-        cliponaxis=False,
+        textposition="none",
         hovertemplate="%{x:.3~g} s<extra></extra>",
     )
+    for place, (end, text) in enumerate(zip(_ends(mean, deviation), texts, strict=True)):
+        sheet.note(panel, text, end, place, xref=panel.x, yref=panel.y, xanchor="left", yanchor="middle", xshift=3)
 
 
 def caption_cost(ledger: pd.DataFrame) -> str:
@@ -227,6 +236,6 @@ def caption_cost(ledger: pd.DataFrame) -> str:
     sums = done.groupby("label", observed=True)[["regularizer_seconds", "train_seconds"]].sum()
     parts = []
     for label, look in shown(done, "light").items():
-        share = 100 * sums.loc[label, "regularizer_seconds"] / sums.loc[label, "train_seconds"]
-        parts.append(f"{look.title} {words.number(share)} %")
+        part, whole = sums.loc[label, ["regularizer_seconds", "train_seconds"]]
+        parts.append(f"{look.title} {words.number(100 * part / whole)} %" if whole else f"{look.title} –")
     return f"Time in the regularizer, of the training time: {words.listed(parts)}."

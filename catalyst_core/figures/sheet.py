@@ -11,6 +11,7 @@ from catalyst_core.figures.style import Look, Paper, Theme
 
 TOP, BOTTOM, LEFT, RIGHT = 14, 46, 58, 14  # pixels around the panels
 LEGEND_LINE = 19  # pixels
+HEAD = 20  # pixels above a row for its title
 
 
 class Panel(NamedTuple):
@@ -51,6 +52,18 @@ class Sheet:
             self.layout[panel.keys[1]] = {"domain": [max(0.0, top - tall), top], "anchor": panel.x}
             panels.append(panel)
         self.grid_of = panels
+        return panels
+
+    def rows(self, titles: Sequence[str]) -> list[Panel]:
+        """Panels below each other, each with its title above it at the left; one bare panel if there is none."""
+        if not titles:
+            return self.grid(1)
+        share = HEAD / (self.height - TOP - self.margin["b"])
+        panels = self.grid(len(titles), gaps=(share, 0))
+        for panel, title in zip(panels, titles, strict=True):
+            self.note(panel, title, 0, 1, xanchor="left", yanchor="bottom")
+        self.margin["t"] += HEAD - TOP // 2
+        self.layout["legend"] = {"y": 1 + share}
         return panels
 
     def axes(self, panel: Panel, x: dict[str, Any], y: dict[str, Any], *, name: str = "") -> None:
@@ -97,7 +110,7 @@ class Sheet:
     def legend(self, entries: Sequence[str]) -> None:
         """Leave room above for a legend of these entries; on a narrower screen plotly makes more itself."""
         _, lines = flow(entries, style.WIDTH - self.margin["l"] - RIGHT)
-        self.margin["t"] = TOP + LEGEND_LINE * lines
+        self.margin["t"] += LEGEND_LINE * lines
 
     def figure(self) -> go.Figure:
         """The finished figure."""

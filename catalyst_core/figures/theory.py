@@ -56,7 +56,7 @@ def caption_portrait(strength: float, ratio: float, pull: float) -> str:
     fate = "pruned" if ratio > boundary else "preserved"
     return (
         f"A filter that starts at D = {ratio:.3g} n ends {fate} after t = {words.number(when, 3)}, whatever its magnitude: "
-        f"the boundary is D = {boundary:.3g} n."
+        f"the boundary is D = {'' if np.isclose(boundary, 1) else f'{boundary:.3g} '}n."
     )
 
 
@@ -71,8 +71,10 @@ def plot_population(
     scale = LogScale.over(np.array([FLOOR, highest]), zeros=False)
     looks = style.looks(list(paths), theme)
     for panel, (rule, path) in zip(panels, paths.items(), strict=True):
+        is_first = panel is panels[0]
         x = {"title": "time t", "range": [0, path.times[-1] * 1.02]}
-        sheet.axes(panel, x, scale.axis("filter magnitude n" if panel is panels[0] else ""), name=looks[rule].title)
+        y = scale.axis("filter magnitude n" if is_first else "", labelled=is_first)
+        sheet.axes(panel, x, y, name=looks[rule].title)
         sheet.note(panel, looks[rule].title, 0.5, 1.0, xanchor="center", yanchor="bottom", font={"color": looks[rule].colour})
         for kept, colour in ((True, looks[rule].colour), (False, sheet.paper.faint)):
             mine = chosen[path.kept[chosen] == kept]
@@ -103,11 +105,10 @@ def plot_fates(
     start, looks = population.magnitudes, style.looks(list(paths), theme)
     scale = LogScale.over(start, zeros=False)
     reach = float(np.abs(population.pulls).max()) * 1.15
-    for panel, (rule, path) in zip(panels, paths.items(), strict=True):
-        title = "pull of the task g" if panel is panels[0] else ""
-        sheet.axes(
-            panel, scale.axis("magnitude at the start"), {"title": title, "range": [-reach, reach]}, name=looks[rule].title
-        )
+    for place, (panel, (rule, path)) in enumerate(zip(panels, paths.items(), strict=True)):
+        x = scale.axis("magnitude at the start" if place == len(panels) // 2 else "", most=4)
+        y = {"title": "" if place else "pull of the task g", "range": [-reach, reach], "showticklabels": not place}
+        sheet.axes(panel, x, y, name=looks[rule].title)
         for kept in (True, False):
             mine = path.kept == kept
             sheet.add(
