@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -19,6 +20,7 @@ from catalyst_core.events import Command
 from catalyst_core.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
+NICENESS = 5  # of workers, from their first import on: the dashboard and whoever sits in front of it come first
 FREE_BYTES = 200 * 2**20  # what a race may need for checkpoints and events
 
 
@@ -68,7 +70,10 @@ class _Children:
     @staticmethod
     def _popen(arguments: list[str], **streams: object) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "catalyst_core.engine.worker", *arguments]
-        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.STDOUT, start_new_session=True, **streams)  # type: ignore[call-overload]
+        child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.STDOUT, start_new_session=True, **streams)  # type: ignore[call-overload]
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(child.pid).nice(NICENESS)
+        return child
 
 
 _children = _Children()

@@ -22,7 +22,6 @@ from catalyst_core.store import RunInfo, Store, open_store
 
 QUEUE_SECONDS = 0.5
 SETTLED_SECONDS = 8.0  # by then the first contender of a race has begun
-NICENESS = 5  # the dashboard and whoever sits in front of it come first
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,6 @@ def main(arguments: list[str] | None = None) -> int:
 def work(store: Store, run_id: str) -> int:
     """Take a run from the queue to its end."""
     _log_to(store, run_id)
-    os.nice(NICENESS)
     try:
         run = _wait_for_turn(store, run_id)
         with Channel(store, run) as channel:
