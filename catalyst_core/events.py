@@ -1,4 +1,4 @@
-"""What a worker may say: the events of a run, each a frozen model with a schema number.
+"""What a worker may say: the events of a run, each a frozen model. The store's schema number covers them.
 
 Numbers a filter are packed as little-endian float32 bytes, all groups concatenated in the order of `GroupsFound`
 (see `pack` and the frames' `unpack`), so that one measurement is one row in the store, not a row a filter.
@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter
-
-SCHEMA = 1
 
 Stage = Literal["dense", "sparse", "prune", "recalibrate", "finetune"]
 STAGES: tuple[Stage, ...] = get_args(Stage)

@@ -7,7 +7,7 @@ from catalyst_core.cli.racing import follow
 from catalyst_core.cli.report import ledger_table, print_json, race_record, run_lines, say
 from catalyst_core.engine import launcher
 from catalyst_core.export import write_bundle
-from catalyst_core.store import open_store
+from catalyst_core.store import RaceInfo, Store, open_store
 
 
 def list_races(options: argparse.Namespace) -> int:
@@ -28,9 +28,7 @@ def list_races(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """One race: every contender's state and worker, and the ledger."""
-    store = open_store(options.store)
-    launcher.watch(store)
-    race = store.race(options.race)
+    _, race = _named(options)
     if options.json:
         print_json(race_record(race))
         return 0
@@ -43,9 +41,7 @@ def show(options: argparse.Namespace) -> int:
 
 def resume(options: argparse.Namespace) -> int:
     """Start the failed and stopped contenders again, and follow them unless --detach."""
-    store = open_store(options.store)
-    launcher.watch(store)
-    race = store.race(options.race)
+    store, race = _named(options)
     resumed = launcher.resume_race(store, race.id)
     if not options.detach and (resumed or not race.is_finished):
         return follow(store, race.id, as_json=options.json)
@@ -55,9 +51,7 @@ def resume(options: argparse.Namespace) -> int:
 
 def stop(options: argparse.Namespace) -> int:
     """Ask the live contenders to stop."""
-    store = open_store(options.store)
-    launcher.watch(store)
-    race = store.race(options.race)
+    store, race = _named(options)
     stopped = launcher.stop_race(store, race.id)
     say({"race": race.id, "stopped": stopped}, f"race {race.id}: {stopped} contenders asked to stop", as_json=options.json)
     return 0
@@ -71,3 +65,10 @@ def export(options: argparse.Namespace) -> int:
     record = {"race": race.id, "out": options.out, "files": [str(file) for file in files]}
     say(record, f"race {race.id}: {len(files)} files in {options.out}", as_json=options.json)
     return 0
+
+
+def _named(options: argparse.Namespace) -> tuple[Store, RaceInfo]:
+    """The store and the race that the options name, its dead workers marked."""
+    store = open_store(options.store)
+    launcher.watch(store)
+    return store, store.race(options.race)

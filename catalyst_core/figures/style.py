@@ -61,6 +61,16 @@ class Look:
     dash: str
     marker: str
 
+    def channel(self, kept: bool, size: int, opacity: float) -> dict[str, Any]:
+        """The marker of one channel: filled on the kept side, open on the pruned one."""
+        return {
+            "symbol": self.marker if kept else f"{self.marker}-open",
+            "size": size,
+            "color": self.colour,
+            "opacity": opacity,
+            "line": {"width": 0 if kept else 1, "color": self.colour},
+        }
+
 
 def title(label: str) -> str:
     """A contender's label for a reader: 'l1 0.03' -> 'L1, λ 0.03'; 'catalyst c=1.3 canonical' -> 'Catalyst, c 1.3, canonical'."""
