@@ -1,14 +1,22 @@
 """The exception tree: what a user can be told, in one sentence each.
 
     CatalystError
-    ├── UsageError            somebody's input: exit code 2, one sentence on the page
-    │   ├── ConfigError       a setting outside its range or vocabulary
-    │   ├── DataError         a data set that is missing, empty, unreadable or too small
-    │   ├── NotFoundError     a race or run that the store does not hold
-    │   └── StoreError        a store that cannot be opened, written, or is of a newer schema
-    └── EngineError           something that went wrong while a race was running
-        ├── RunFinishedError  a write to a run that has already ended
-        └── DivergedError     the loss stopped being a finite number
+    ├── UsageError                    somebody's input: exit code 2, one sentence on the page
+    │   ├── ConfigError               a setting outside its range or vocabulary
+    │   │   ├── BudgetError           a budget that would empty a group, or that no choice of channels can meet
+    │   │   ├── StrengthError         learning rate x strength of 1 or more, where a step overshoots
+    │   │   └── NetworkError          a network that cannot be pruned as asked
+    │   │       ├── ExampleInputError it does not run on the example inputs
+    │   │       ├── NoGroupsError     no group of its channels can be pruned losslessly, or none was looked for
+    │   │       ├── LossyGroupError   a cut was asked of channels that cannot be removed without changing the function
+    │   │       └── TiedParametersError  two layers share one parameter
+    │   ├── DataError                 a data set that is missing, empty, unreadable or too small
+    │   ├── NotFoundError             a race or run that the store does not hold
+    │   └── StoreError                a store that cannot be opened, written, or is of a newer schema
+    └── EngineError                   something that went wrong while a race was running
+        ├── RunFinishedError          a write to a run that has already ended
+        ├── DivergedError             the loss stopped being a finite number
+        └── NonFiniteError            a parameter of a filter is NaN or infinite
 
 Every message says what is wrong, where, and what is allowed. Our own bugs raise AssertionError instead.
 """
@@ -24,6 +32,34 @@ class UsageError(CatalystError):
 
 class ConfigError(UsageError):
     """A setting outside its range or vocabulary."""
+
+
+class BudgetError(ConfigError):
+    """A budget that would empty a group, or that no choice of channels can meet."""
+
+
+class StrengthError(ConfigError):
+    """A step of learning rate x strength >= 1: it would carry n - D across zero by itself."""
+
+
+class NetworkError(ConfigError):
+    """A network that cannot be pruned as asked."""
+
+
+class ExampleInputError(NetworkError):
+    """The network does not run on the example inputs."""
+
+
+class NoGroupsError(NetworkError):
+    """No group of channels can be pruned losslessly, or none was looked for."""
+
+
+class LossyGroupError(NetworkError):
+    """A cut was asked of channels that cannot be removed without changing the function."""
+
+
+class TiedParametersError(NetworkError):
+    """Two layers share one parameter, so that cutting one would cut the other."""
 
 
 class DataError(UsageError):
@@ -48,3 +84,7 @@ class RunFinishedError(EngineError):
 
 class DivergedError(EngineError):
     """The loss stopped being a finite number."""
+
+
+class NonFiniteError(EngineError):
+    """A parameter of a filter is NaN or infinite."""

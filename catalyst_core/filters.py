@@ -9,7 +9,7 @@ from torch import nn
 from catalyst_core.config import Magnitude
 from catalyst_core.coupling import BatchNorm, Coupling, is_depthwise, trace
 from catalyst_core.errors import ConfigError
-from catalyst_core.groups import FilterGroup, FilterGroups, Fold, Part
+from catalyst_core.groups import FilterGroup, FilterGroups, Fold, Part, Role
 from catalyst_core.lossless import lossy_groups
 
 
@@ -51,17 +51,26 @@ def _group(model: nn.Module, coupling: Coupling, kind: Magnitude) -> FilterGroup
     for slot in coupling.producers:
         module = model.get_submodule(slot.module)
         rows, channels = torch.from_numpy(slot.rows), torch.from_numpy(slot.channels)
-        affine = [Part(p, rows, channels) for p in (module.weight, module.bias) if p is not None]
+        roles: tuple[Role, Role] = ("scale", "shift") if isinstance(module, BatchNorm) else ("weight", "bias")
+        affine = [
+            Part(parameter, rows, channels, role=role, name=f"{slot.module}.{kind}")
+            for kind, role in zip(("weight", "bias"), roles, strict=True)
+            if (parameter := getattr(module, kind)) is not None
+        ]
         cut += affine
         source = model.get_submodule(slot.source) if slot.source is not None and kind != "response" else module
         if kind == "folded" and source is not module:
             folds.append(Fold(module, source, rows, channels))
-        measured += [Part(source.weight, rows, channels)] if kind == "weight" else affine
+        measured += (
+            [Part(source.weight, rows, channels, name=f"{slot.source or slot.module}.weight")] if kind == "weight" else affine
+        )
     readers = []
     for slot in coupling.readers:
         weight = model.get_submodule(slot.module).weight
         dim = 0 if is_depthwise(model.get_submodule(slot.module)) else 1
-        readers.append(Part(weight, torch.from_numpy(slot.rows), torch.from_numpy(slot.channels), dim))
+        readers.append(
+            Part(weight, torch.from_numpy(slot.rows), torch.from_numpy(slot.channels), dim, name=f"{slot.module}.weight")
+        )
     return FilterGroup(
         coupling.name, coupling.size, kind, tuple(measured), tuple(cut), tuple(readers), tuple(folds), coupling.inhomogeneous
     )

@@ -12,11 +12,15 @@ producers are concatenated: n_i^2 adds up and one factor scales them all. `filte
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from catalyst_core.config import Magnitude
+from catalyst_core.macs import MacsModel
+
+Role = Literal["scale", "shift", "weight", "bias"]  # of a normalisation: scale, shift; of a layer: weight, bias
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Part:
     rows: Tensor  # (M,) int64
     channels: Tensor  # (M,) int64
     dim: int = 0
+    role: Role = "weight"
+    name: str = ""  # of the parameter in the network, "layer1.0.bn1.weight"
 
     def spread(self, values: Tensor, rest: float) -> Tensor:
         """(C,) values -> one a slice of the parameter, shaped to broadcast; slices of nobody get `rest`."""
@@ -110,8 +116,14 @@ class FilterGroup:
 
 
 class FilterGroups(list[FilterGroup]):
-    """Groups in the order of the modules; `skipped` maps a group that was left out to the reason."""
+    """Groups in the order of the modules; `skipped` maps a group that was left out to the reason.
 
-    def __init__(self, groups: Iterable[FilterGroup] = (), skipped: dict[str, str] | None = None) -> None:
+    `macs` counts the network's multiply-accumulates for any choice of channels of these groups; None: not known.
+    """
+
+    def __init__(
+        self, groups: Iterable[FilterGroup] = (), skipped: dict[str, str] | None = None, macs: MacsModel | None = None
+    ) -> None:
         super().__init__(groups)
         self.skipped = dict(skipped or {})
+        self.macs = macs

@@ -17,7 +17,8 @@ def group_of(norms: ArrayLike, name: str = "group", angle: float = 0.6) -> Filte
     angles = torch.full_like(n, angle)
     parts = [nn.Parameter(n * angles.cos()), nn.Parameter(n * angles.sin())]
     index = torch.arange(len(n))
-    cut = tuple(Part(parameter, index, index) for parameter in parts)
+    roles = (("scale", f"{name}.weight"), ("shift", f"{name}.bias"))
+    cut = tuple(Part(parameter, index, index, role=role, name=full) for parameter, (role, full) in zip(parts, roles, strict=True))
     return FilterGroup(name, len(n), "response", cut, cut, ())
 
 
@@ -25,7 +26,7 @@ def weight_group(rows: ArrayLike, name: str = "weights") -> FilterGroup:
     """A group whose F_i are the rows of a (C, d) matrix."""
     weight = nn.Parameter(torch.tensor(np.asarray(rows), dtype=torch.float64))
     index = torch.arange(len(weight))
-    cut = (Part(weight, index, index),)
+    cut = (Part(weight, index, index, name=f"{name}.weight"),)
     return FilterGroup(name, len(weight), "response", cut, cut, ())
 
 
