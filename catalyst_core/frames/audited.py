@@ -11,6 +11,7 @@ EPS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)  # noise, in
 SURVIVAL_BINS = 8
 WILSON_Z = 1.959964  # 95 %
 AFTER_CUT = ("recalibrate", "finetune")
+UNDEFINED = audits.Bias(np.nan, np.nan, np.nan, np.nan)
 WHOSE = ["run", "label", "method", "seed"]
 
 
@@ -19,7 +20,7 @@ def gap_frame(filters: pd.DataFrame) -> pd.DataFrame:
 
     The gap is a property of the decision: runs measured after their cut have NaN (see `filters_frame(until_cut=True)`).
     """
-    rows = [(*who, np.nan if run["stage"].iloc[0] in AFTER_CUT else _gap(run)) for who, run in _runs(filters)]
+    rows = [(*who, np.nan if run["stage"].iloc[0] in AFTER_CUT or _is_broken(run) else _gap(run)) for who, run in _runs(filters)]
     return _table(filters, rows, ["gap"])
 
 
@@ -28,18 +29,17 @@ def _gap(run: pd.DataFrame) -> float:
     return audits.decision_gap(run["magnitude"].to_numpy(), run["kept"].to_numpy(), groups)
 
 
-def correlation_frame(filters: pd.DataFrame) -> pd.DataFrame:
-    """One row a run: `correlation`, the rank correlation of initial magnitude with survival within groups (NaN if undefined)."""
-    rows = [
-        (
-            *who,
-            audits.magnitude_bias(
-                run["initial"].to_numpy(), run["kept"].to_numpy(), run["group"].cat.codes.to_numpy(), draws=0
-            ).correlation,
-        )
-        for who, run in _runs(filters)
-    ]
-    return _table(filters, rows, ["correlation"])
+def correlation_frame(filters: pd.DataFrame, *, draws: int = 0, seed: int = 0) -> pd.DataFrame:
+    """One row a run: `correlation`, the rank correlation of initial magnitude with survival within groups, and `auc`.
+
+    `low` and `high` are the ends of a 95 % bootstrap interval of `draws` draws, NaN without. NaN where they are undefined.
+    """
+    rows = []
+    for who, run in _runs(filters):
+        given = (run["initial"].to_numpy(), run["kept"].to_numpy(), run["group"].cat.codes.to_numpy())
+        bias = UNDEFINED if _is_broken(run) else audits.magnitude_bias(*given, draws=draws, seed=seed)
+        rows.append((*who, bias.correlation, bias.low, bias.high, bias.auc))
+    return _table(filters, rows, ["correlation", "low", "high", "auc"])
 
 
 def flip_frame(filters: pd.DataFrame, *, draws: int = 200, seed: int = 0) -> pd.DataFrame:
@@ -53,12 +53,11 @@ def flip_frame(filters: pd.DataFrame, *, draws: int = 200, seed: int = 0) -> pd.
     for who, run in _runs(filters):
         is_catalyst = bool(run["catalyst"].notna().any())
         limits = run["catalyst" if is_catalyst else "threshold"].to_numpy()
-        if run["stage"].iloc[0] in AFTER_CUT or np.isnan(limits).all():
+        if run["stage"].iloc[0] in AFTER_CUT or np.isnan(limits).all() or _is_broken(run):
             continue
         given = (run["magnitude"].to_numpy(), limits, run["kept"].to_numpy(), run["group"].cat.codes.to_numpy())
-        noise = {"noisy_limits": is_catalyst, "draws": draws, "seed": seed}
-        point = audits.flip_point(*given, **noise)
-        flipped = audits.flip_curve(*given, EPS, **noise)
+        critical = audits.flip_noise(*given, noisy_limits=is_catalyst, draws=draws, seed=seed)
+        point, flipped = audits.noise_that_flips(critical), audits.share_flipped(critical, EPS)
         rows += [(*who, level, share, point, draws) for level, share in zip(EPS, flipped, strict=True) if np.isfinite(share)]
     return _table(filters, rows, ["eps", "flipped", "flip_point", "draws"])
 
@@ -94,6 +93,11 @@ def wilson(hits: np.ndarray, trials: np.ndarray, z: float = WILSON_Z) -> tuple[n
     middle = (share + z**2 / (2 * trials)) / shrink
     half = z * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2)) / shrink
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+
+
+def _is_broken(run: pd.DataFrame) -> bool:
+    """Whether training left magnitudes that are no numbers: a run that is about to fail has been looked at."""
+    return bool(run[["initial", "magnitude"]].isna().any(axis=None))
 
 
 def _runs(filters: pd.DataFrame) -> Iterator[tuple[tuple[object, ...], pd.DataFrame]]:

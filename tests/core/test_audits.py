@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, spearmanr
 
 from catalyst_core import audits
+from catalyst_core.errors import ConfigError
 
 EPS = np.array([0.0, 0.01, 0.1, 0.5, 2.0])
 
@@ -119,3 +120,57 @@ def test_the_bootstrap_interval_covers_no_relation_where_there_is_none_and_not_w
     assert none.low < 0 < none.high
     all_of_it = audits.magnitude_bias(n, n > 0.5, groups, seed=1)
     assert 0 < all_of_it.low <= all_of_it.correlation <= all_of_it.high <= 1
+
+
+@given(st.integers(0, 10_000), st.integers(4, 12))
+def test_every_bootstrap_draw_is_spearman_of_the_drawn_channels(seed, size):
+    rng = np.random.default_rng(seed)
+    n = rng.integers(0, 5, size).astype(float)  # with ties, and more of them in every draw
+    kept = rng.random(size) < 0.5
+    picks = np.random.default_rng(7).integers(size, size=(40, size))
+    drawn = [spearmanr(n[pick], kept[pick]).statistic for pick in picks if np.ptp(n[pick]) > 0 and np.ptp(kept[pick] * 1) > 0]
+    bias = audits.magnitude_bias(n, kept, np.zeros(size), draws=40, seed=7)
+    if np.isnan(bias.correlation):
+        return
+    np.testing.assert_allclose([bias.low, bias.high], np.quantile(drawn, [0.025, 0.975]), atol=1e-12)
+
+
+@given(st.integers(0, 10_000))
+def test_bias_knows_only_the_order_of_magnitudes_and_not_that_of_the_channels(seed):
+    rng = np.random.default_rng(seed)
+    n, groups = rng.random(24), np.repeat([0, 1], [10, 14])
+    kept = rng.random(24) < 0.5
+    plain = audits.magnitude_bias(n, kept, groups, draws=0)
+    grown = audits.magnitude_bias(np.exp(5 * n), kept, groups, draws=0)
+    assert (grown.correlation, grown.auc) == pytest.approx((plain.correlation, plain.auc), nan_ok=True)
+    order = rng.permutation(24)
+    shuffled = audits.magnitude_bias(n[order], kept[order], groups[order], draws=0)
+    assert shuffled.correlation == pytest.approx(plain.correlation, nan_ok=True)
+    reverse = audits.magnitude_bias(-n, kept, groups, draws=0)
+    assert reverse.correlation == pytest.approx(-plain.correlation, nan_ok=True)
+    assert reverse.auc == pytest.approx(1 - plain.auc, nan_ok=True)
+
+
+def test_one_set_of_draws_gives_the_curve_and_the_point():
+    n, limits, kept, groups = population(5)
+    critical = audits.flip_noise(n, limits, kept, groups, draws=50, seed=3)
+    np.testing.assert_array_equal(
+        audits.share_flipped(critical, EPS), audits.flip_curve(n, limits, kept, groups, EPS, draws=50, seed=3)
+    )
+    assert audits.noise_that_flips(critical, 0.2) == audits.flip_point(n, limits, kept, groups, draws=50, seed=3, share=0.2)
+
+
+WRONG = {
+    "one entry a channel": lambda: audits.decision_gap([1.0, 2.0], [True], [0, 0]),
+    "not be of": lambda: audits.magnitude_bias([[1.0, 2.0]], [[True, False]], [[0, 0]]),
+    "channel 1 is NaN": lambda: audits.magnitude_bias([1.0, np.nan], [True, False], [0, 0]),
+    "limits must hold": lambda: audits.flip_noise([1.0, 2.0], [1.5], [False, True], [0, 0]),
+    "at least 1": lambda: audits.flip_point([1.0, 2.0], [1.5, 1.5], [False, True], [0, 0], draws=0),
+    "must not be negative": lambda: audits.magnitude_bias([1.0, 2.0], [True, False], [0, 0], draws=-1),
+}
+
+
+@pytest.mark.parametrize("said", WRONG)
+def test_arrays_that_cannot_be_audited_are_one_sentence(said):
+    with pytest.raises(ConfigError, match=said):
+        WRONG[said]()

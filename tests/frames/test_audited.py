@@ -43,6 +43,22 @@ def test_correlation_is_the_audits_correlation(filters):
     assert mine == audits.magnitude_bias(run["initial"].to_numpy(), run["kept"].to_numpy(), groups, draws=0).correlation
 
 
+def test_the_interval_of_the_correlation_is_the_audits(filters):
+    run, groups = one_run(filters)
+    rho = frames.correlation_frame(filters, draws=60, seed=3)
+    mine = rho[(rho["label"] == "l1") & (rho["seed"] == 0)].iloc[0]
+    wanted = audits.magnitude_bias(run["initial"].to_numpy(), run["kept"].to_numpy(), groups, draws=60, seed=3)
+    assert audits.Bias(*mine[["correlation", "low", "high", "auc"]]) == wanted
+
+
+def test_a_run_whose_magnitudes_are_no_numbers_has_no_audit_and_breaks_none(filters):
+    broken = filters.assign(magnitude=filters["magnitude"].where(filters["label"] != "l1"))
+    for frame, column in ((frames.gap_frame(broken), "gap"), (frames.correlation_frame(broken), "auc")):
+        assert set(frame.loc[frame[column].isna(), "label"]) >= {"l1"}
+        assert frame.loc[frame["label"] == "none", column].notna().all()
+    assert "l1" not in set(frames.flip_frame(broken, draws=5)["label"])
+
+
 def test_flips_use_the_catalyst_variable_where_there_is_one(filters):
     run, groups = one_run(filters, "catalyst")
     flips = frames.flip_frame(filters, draws=50, seed=1)
