@@ -10,6 +10,7 @@ _HOMES = {
     "FilterGroup": "groups",
     "find_groups": "filters",
     "build_regularizer": "regularizers",
+    "decay_groups": "groups",
     "canonicalize": "canonical",
     "plant_rescale": "canonical",
     "Decisions": "decisions",

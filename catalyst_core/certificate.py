@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from catalyst_core.wrappers import unwrap
+
 LOSSLESS = 1e-10  # the largest change of a logit, in float64, that still counts as rounding
 BATCH = 256  # images at once
 
@@ -32,7 +34,7 @@ class Certificate:
 
 
 def certify(before: nn.Module, after: nn.Module, inputs: Tensor) -> Certificate:
-    """Compare two classifiers on `inputs` (N, ...); neither is touched (deep copies in eval mode)."""
+    """Compare two classifiers on `inputs` (N, ...); neither is touched (deep copies of the networks inside, in eval mode)."""
     exact = [_logits(model, inputs, torch.float64) for model in (before, after)]
     single = [_logits(model, inputs, torch.float32) for model in (before, after)]
     return Certificate(
@@ -50,5 +52,5 @@ def _distance(one: Tensor, other: Tensor) -> float:
 @torch.no_grad()
 def _logits(model: nn.Module, inputs: Tensor, dtype: torch.dtype) -> Tensor:
     """(N, ...) -> (N, K) in the given precision."""
-    copied = copy.deepcopy(model).to(dtype).eval()
+    copied = copy.deepcopy(unwrap(model)).to(dtype).eval()
     return torch.cat([copied(batch.to(dtype)) for batch in inputs.split(BATCH)])

@@ -11,6 +11,7 @@ from catalyst_core.coupling import BatchNorm, Coupling, is_depthwise, trace
 from catalyst_core.errors import ConfigError
 from catalyst_core.groups import FilterGroup, FilterGroups, Fold, Part, Role
 from catalyst_core.lossless import lossy_groups
+from catalyst_core.wrappers import unwrap
 
 
 def find_groups(
@@ -24,6 +25,7 @@ def find_groups(
     """
     if magnitude not in get_args(Magnitude):
         raise ConfigError(f"magnitude must be one of {', '.join(get_args(Magnitude))}, not {magnitude!r}")
+    model = unwrap(model)
     found = trace(model, example_inputs, ignored_layers)
     skipped = {one.name: one.refused for one in found if one.refused}
     skipped |= lossy_groups(model, example_inputs, [one for one in found if not one.refused])

@@ -10,14 +10,16 @@ producers are concatenated: n_i^2 adds up and one factor scales them all. `filte
 
 # C = channels of a group, M = slices of one parameter
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from catalyst_core.config import Magnitude
+from catalyst_core.errors import ConfigError
 from catalyst_core.macs import MacsModel
 
 Role = Literal["scale", "shift", "weight", "bias"]  # of a normalisation: scale, shift; of a layer: weight, bias
@@ -127,3 +129,16 @@ class FilterGroups(list[FilterGroup]):
         super().__init__(groups)
         self.skipped = dict(skipped or {})
         self.macs = macs
+
+
+def decay_groups(model: nn.Module, groups: Iterable[FilterGroup], weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups for an optimizer: weight decay on every parameter of `model` but those that some n_i depends on.
+
+    Weight decay is a second regularizer, and one that prefers small filters. Raises `ConfigError` for a negative one.
+    """
+    if not 0 <= weight_decay < math.inf:
+        raise ConfigError(f"weight_decay must be at least 0, not {weight_decay!r}")
+    free = {id(parameter) for group in groups for parameter in group.parameters()}
+    decayed = [parameter for parameter in model.parameters() if id(parameter) not in free]
+    regularized = [parameter for parameter in model.parameters() if id(parameter) in free]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": regularized, "weight_decay": 0.0}]

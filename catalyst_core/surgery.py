@@ -4,6 +4,7 @@
 """
 
 import copy
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from catalyst_core.coupling import BatchNorm, Convolution, Coupling, Index, is_d
 from catalyst_core.decisions import Decisions
 from catalyst_core.errors import ConfigError
 from catalyst_core.groups import FilterGroup
+from catalyst_core.wrappers import unwrap
 
 
 def zero_pruned(groups: Iterable[FilterGroup], decisions: Decisions) -> None:
@@ -25,17 +27,22 @@ def zero_pruned(groups: Iterable[FilterGroup], decisions: Decisions) -> None:
 
 
 def remove_filters(model: nn.Module, example_inputs: Any, decisions: Decisions) -> nn.Module:
-    """A copy of `model` without the channels that `decisions` prunes.
+    """A copy of `model` (of the network inside, where `model` is a wrapper) without the channels that `decisions` prunes.
 
+    Warns when some channels were undecided (D_i n_i > 0) as the decisions were taken: that cut is not lossless.
     Raises `ConfigError` when a decision names a group that the model does not have, has another number of channels, or
     would leave a group without any.
     """
+    model = unwrap(model)
     couplings = {one.name: one for one in trace(model, example_inputs)}
     for name, kept in decisions.kept.items():
         if name not in couplings or couplings[name].size != len(kept):
             raise ConfigError(f"the decisions hold a group {name!r} of {len(kept)} channels, the model does not")
         if not bool(kept.any()):
             raise ConfigError(f"group {name!r}: a cut has to keep at least one channel")
+    if decisions.undecided:
+        count = f"{decisions.undecided} channel{'s are' if decisions.undecided > 1 else ' is'} undecided"
+        warnings.warn(f"{count}: call settle() first, or give total_steps", UserWarning, stacklevel=2)
     kept = {name: np.asarray(mask.cpu()) for name, mask in decisions.kept.items()}
     return slice_channels(model, couplings, kept)
 

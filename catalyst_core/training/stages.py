@@ -10,12 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from catalyst_core.canonical import canonicalize
 from catalyst_core.certificate import certify
 from catalyst_core.config import ContenderConfig
 from catalyst_core.data import load_data
 from catalyst_core.events import Command, Event, Finished, GroupsFound, Noted, Pruned, Stage, StageStarted
 from catalyst_core.filters import find_groups
+from catalyst_core.groups import FilterGroups, decay_groups
 from catalyst_core.models import build_model
 from catalyst_core.regularizers import Measurement, Regularizer, build_regularizer
 from catalyst_core.surgery import remove_filters
@@ -45,11 +48,20 @@ def train(
 
 
 class Contender:
-    """One run, and the state that its stages hand on."""
+    """One run, and the state that its stages hand on.
+
+    `before_sparse` is called with the dense network and its groups before anything is done to them: an audit's hook.
+    """
 
     def __init__(
-        self, config: ContenderConfig, emit: Callable[[Event], None], commands: Callable[[], list[Command]], folders: Folders
+        self,
+        config: ContenderConfig,
+        emit: Callable[[Event], None],
+        commands: Callable[[], list[Command]],
+        folders: Folders,
+        before_sparse: Callable[[nn.Module, FilterGroups], None] = lambda model, groups: None,
     ) -> None:
+        self.before_sparse = before_sparse
         self.config, self.emit, self.folders = config, emit, folders
         self.splits = load_data(config.data)
         self.recipe = {
@@ -71,6 +83,21 @@ class Contender:
 
     def run(self) -> None:
         """All stages; see `train`."""
+        decided = self.decide()
+        if decided is None:
+            self._finished({})
+            return
+        self._prune(*decided)
+        self._recalibrate()
+        self._finetune()
+        trained = self.loop.seconds - self.dense_seconds
+        self._finished(self.ledger.row(trained, self.loop.taken, self.control.stopping))
+
+    def decide(self) -> tuple[Regularizer, Measurement] | None:
+        """Everything in front of the cut: the regularizer that knows what goes, and the filters as sparse training found them.
+
+        None: stopped before there was a dense network.
+        """
         for note in self.splits.notes:
             self.emit(Noted(step=0, text=note))
         sizes = tuple(group.size for group in self.groups)
@@ -80,15 +107,10 @@ class Contender:
         self.control.regularizers = [settings, watcher]
         dense = self._dense(watcher)
         if dense is None or self.control.stopping:
-            self._finished({})
-            return
+            return None
         self._adopt(dense)
-        regularizer, initial = self._sparse(settings, watcher)
-        self._prune(regularizer, initial)
-        self._recalibrate()
-        self._finetune()
-        trained = self.loop.seconds - dense.seconds
-        self._finished(self.ledger.row(trained, self.loop.taken, self.control.stopping))
+        self.before_sparse(self.model, self.groups)
+        return self._sparse(settings, watcher)
 
     def _dense(self, watcher: Regularizer) -> Dense | None:
         """The shared dense network, loaded or trained; None: stopped before there was one."""
@@ -121,7 +143,7 @@ class Contender:
     def _adopt(self, dense: Dense) -> None:
         self.model.load_state_dict(dense.state)
         self.loop.step = self.loop.taken["dense"] = self.plan.dense
-        self.loop.seconds = dense.seconds
+        self.loop.seconds = self.dense_seconds = dense.seconds
         self._tell("dense", Scores(dense.test, dense.validation))
 
     def _sparse(self, settings: Regularizer, watcher: Regularizer) -> tuple[Regularizer, Measurement]:
@@ -140,13 +162,7 @@ class Contender:
         regularizer = self._regularizer(self.config.method.name, settings)
         self.control.regularizers = [regularizer]
         self.emit(measured_event(regularizer.measure(), self.loop.step, "sparse"))
-        free = {id(parameter) for group in self.groups for parameter in group.parameters()}
-        decayed = [parameter for parameter in self.model.parameters() if id(parameter) not in free]
-        regularized = [parameter for parameter in self.model.parameters() if id(parameter) in free]
-        parameters = [
-            {"params": decayed, "weight_decay": self.config.schedule.weight_decay},
-            {"params": regularized, "weight_decay": 0.0},
-        ]
+        parameters = decay_groups(self.model, self.groups, self.config.schedule.weight_decay)
         self.loop.run("sparse", self.model, RegularizerProbe(regularizer), self.plan.sparse, parameters, regularizer)
         return regularizer, initial
 

@@ -103,6 +103,14 @@ def test_decisions_that_do_not_fit(make_network, images, kept, message):
         remove_filters(make_network("cnn"), images, Decisions(kept))
 
 
+@pytest.mark.parametrize(("undecided", "said"), [(1, "1 channel is undecided"), (7, "7 channels are undecided")])
+def test_a_cut_before_everything_is_decided_warns(make_network, images, undecided, said):
+    model = make_network("cnn")
+    kept = draw(find_groups(model, images)).kept
+    with pytest.warns(UserWarning, match=rf"{said}: call settle\(\) first, or give total_steps"):
+        remove_filters(model, images, Decisions(kept, undecided))
+
+
 def test_what_decisions_add_up_to():
     decisions = Decisions({"a": torch.tensor([True, False, True]), "b": torch.tensor([False, True])}, undecided=1)
     assert (decisions.total, decisions.pruned) == (5, 2)
