@@ -2,12 +2,14 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from catalyst_core.canonical import PLANTED, canonicalize, plant_rescale
+from catalyst_core.canonical import PLANTED, canonicalize, draw_factors, plant_rescale, rescale_filters
 from catalyst_core.certificate import certify
+from catalyst_core.errors import ConfigError, NetworkError
 from catalyst_core.filters import find_groups
 
 HOMOGENEOUS = ["cnn", "vgg_small", "resnet20", "dense", "flatten"]
@@ -22,6 +24,65 @@ def test_planting_changes_no_bit_of_the_function(make_network, images, name, tra
     assert {float(value) for value in torch.cat(list(factors.values()))} == set(PLANTED)
     assert any(not torch.equal(a, b) for a, b in zip(model.parameters(), planted.parameters(), strict=True))
     assert torch.equal(model.train(training)(images), planted.train(training)(images))
+
+
+@pytest.mark.parametrize("name", HOMOGENEOUS)
+def test_any_factors_change_the_function_by_rounding_alone(make_network, images, name):
+    model = make_network(name).double()
+    planted = copy.deepcopy(model)
+    factors = plant_rescale(planted, find_groups(planted, images.double()), seed=1, factors="any")
+    assert certify(model, planted, images).lossless
+    assert all(torch.all((value >= 0.25) & (value <= 4)) for value in factors.values())
+    assert len(torch.cat(list(factors.values())).unique()) == sum(map(len, factors.values()))
+
+
+def test_any_factors_are_uniform_in_their_logarithm(make_network, images):
+    groups = find_groups(make_network("vgg_small"), images)
+    drawn = np.concatenate([torch.cat(list(draw_factors(groups, seed, "any").values())).numpy() for seed in range(20)])
+    places = np.sort(np.log(drawn) / np.log(16) + 0.5)  # uniform on 0..1
+    steps = (np.arange(len(places)) + 0.5) / len(places)
+    assert np.abs(places - steps).max() < 1.63 / np.sqrt(len(places))  # Kolmogorov and Smirnov, 1 %
+
+
+def test_factors_depend_on_their_seed_alone(make_network, images):
+    groups = find_groups(make_network("cnn"), images)
+    for kind in ("powers_of_two", "any"):
+        first, again, other = (torch.cat(list(draw_factors(groups, seed, kind).values())) for seed in (1, 1, 2))
+        assert torch.equal(first, again)
+        assert not torch.equal(first, other)
+
+
+def test_factors_multiply_the_magnitudes_and_their_inverses_put_them_back(make_network, images):
+    model = make_network("resnet20")
+    before = copy.deepcopy(model.state_dict())
+    groups = find_groups(model, images)
+    old = {group.name: group.magnitudes() for group in groups}
+    factors = draw_factors(groups, seed=4)
+    rescale_filters(model, groups, factors)
+    for group in groups:
+        assert torch.equal(group.magnitudes(), old[group.name] * factors[group.name].float())
+    rescale_filters(model, groups, {name: 1 / value for name, value in factors.items()})
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("name", HOMOGENEOUS)
+def test_powers_of_two_leave_no_trace_in_the_canonical_form(make_network, images, name):
+    model = make_network(name)
+    planted = copy.deepcopy(model)
+    plant_rescale(planted, find_groups(planted, images), seed=5)
+    for one in (model, planted):
+        canonicalize(one, find_groups(one, images))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), planted.parameters(), strict=True))
+
+
+def test_wrong_factors_and_the_groups_of_another_network_are_refused(make_network, images):
+    model = make_network("cnn")
+    groups = find_groups(model, images)
+    with pytest.raises(ConfigError, match=r"powers_of_two, any, not 'thirds'"):
+        plant_rescale(model, groups, seed=0, factors="thirds")
+    for refuse in (canonicalize, lambda one, of: plant_rescale(one, of, seed=0)):
+        with pytest.raises(NetworkError, match="another network"):
+            refuse(make_network("cnn"), groups)
 
 
 @pytest.mark.parametrize("name", HOMOGENEOUS)
