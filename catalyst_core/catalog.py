@@ -6,7 +6,18 @@ The implementations live in `regularizers`, `models` and `data`, each behind a d
 from dataclasses import dataclass
 from typing import Literal
 
-MethodName = Literal["catalyst", "l1", "group_lasso", "none", "random"]
+MethodName = Literal[
+    "catalyst",
+    "l1",
+    "group_lasso",
+    "slimming",
+    "sparse_group_lasso",
+    "group_hoyer_square",
+    "polarization",
+    "growing_reg",
+    "none",
+    "random",
+]
 ModelName = Literal["cnn", "vgg_small", "resnet20"]
 DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder"]
 
@@ -60,9 +71,46 @@ METHODS: dict[str, Method] = {
     "group_lasso": Method(
         "Group Lasso", r"R=\sum_i \lVert F_i\rVert_2", "Shrinks every filter's norm by the same amount.", 0.3, (0.03, 3.0)
     ),
+    "slimming": Method(
+        "Slimming",
+        r"R=\sum_i \lvert\gamma_i\rvert",
+        "Shrinks the scales of BatchNorm by the same amount; the shifts stay, so the cut is not lossless.",
+        0.3,
+        (0.03, 3.0),
+    ),
+    "sparse_group_lasso": Method(
+        "Sparse Group Lasso",
+        r"R=\sum_i a\,\lVert F_i\rVert_1+(1-a)\,\lVert F_i\rVert_2",
+        "Half L1, half Group Lasso: weights within a filter and whole filters shrink.",
+        0.3,
+        (0.03, 3.0),
+    ),
+    "group_hoyer_square": Method(
+        "Group Hoyer-square",
+        r"R=\sum_g \bigl(\sum_{i\in g} \lVert F_i\rVert_2\bigr)^2 \big/ \sum_{i\in g} \lVert F_i\rVert_2^2",
+        "Does not change when all filters are scaled: small ones shrink, large ones grow.",
+        0.03,
+        (0.003, 0.3),
+    ),
+    "polarization": Method(
+        "Polarization",
+        r"R=\sum_g \sum_{i\in g} \kappa\, n_i-\lvert n_i-\bar n_g\rvert,\quad n_i=\lVert F_i\rVert_2",
+        "Pushes filters away from their group's mean: the lower ones to zero, the upper ones up.",
+        0.1,
+        (0.01, 1.0),
+    ),
+    "growing_reg": Method(
+        "Growing reg.",
+        r"R=\tfrac12\sum_i \lambda_i\,\lVert F_i\rVert_2^2",
+        "An L2 coefficient that grows step by step for the filters below the budget's quantile.",
+        0.1,
+        (0.01, 1.0),
+    ),
     "none": Method("Magnitude cut", r"R=0", "No regularizer: the smallest filters of the dense network are cut at once.", None),
     "random": Method("Random cut", r"R=0", "Filters of the dense network are drawn at random and cut at once.", None),
 }
+
+DEFAULT_METHODS: tuple[MethodName, ...] = ("catalyst", "l1", "group_lasso", "none", "random")  # of a race that names none
 
 MODELS: dict[str, Model] = {
     "cnn": Model("CNN", "Three convolutions with BatchNorm and a linear classifier; for digits and MNIST-like images."),

@@ -8,15 +8,17 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from catalyst_core.catalog import DATASETS, METHODS, DatasetName, MethodName, ModelName
+from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, DatasetName, MethodName, ModelName
 from catalyst_core.errors import ConfigError
 
 Magnitude = Literal["response", "folded", "weight"]
 Solver = Literal["proximal", "subgradient"]
+Allocation = Literal["uniform", "global"]
+Ramp = Literal["ramp", "constant"]
 
 
 class _Config(BaseModel):
@@ -96,7 +98,7 @@ class RaceConfig(_Config):
     data: DataConfig = DataConfig()
     model: ModelName = Field("cnn", description="network")
     methods: tuple[MethodConfig, ...] = Field(
-        tuple(MethodConfig(name=name) for name in get_args(MethodName)), min_length=1, max_length=40, description="contenders"
+        tuple(MethodConfig(name=name) for name in DEFAULT_METHODS), min_length=1, max_length=40, description="contenders"
     )
     pruning_ratio: float = Field(0.5, gt=0, lt=1, description="share of the channels of every group to prune")
     seeds: tuple[int, ...] = Field((0,), min_length=1, max_length=20, description="one contender a method and seed")

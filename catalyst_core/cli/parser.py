@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any, NoReturn
 
-from catalyst_core.catalog import DATASETS, METHODS, MODELS
+from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, MODELS
 from catalyst_core.cli import benching, commands, racing
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
 
@@ -82,7 +82,8 @@ def _add_race(subparsers: Any) -> None:
     )
     race.add_argument("--dataset", default="digits", metavar="NAME", help="data set (default: digits)")
     race.add_argument("--model", metavar="NAME", help="network (default: the one that suits the data set)")
-    race.add_argument("--methods", default=",".join(METHODS), metavar="LIST", help="comma-separated (default: all five)")
+    usual = ",".join(DEFAULT_METHODS)
+    race.add_argument("--methods", default=usual, metavar="LIST", help=f"comma-separated (default: {usual})")
     race.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=_help(RaceConfig, "pruning_ratio", "0.5"))
     race.add_argument("--seed", "--seeds", dest="seeds", default="0", metavar="LIST", help="seed, or several: 0,1,2 (default: 0)")
     race.add_argument(
@@ -124,5 +125,5 @@ def _help(model: Any, name: str, default: Any = None) -> str:
 def _vocabulary() -> str:
     lines = []
     for title, entries in (("methods", METHODS), ("models", MODELS), ("data sets", DATASETS)):
-        lines += [f"{title}:"] + [f"  {name:14} {entry.sentence}" for name, entry in entries.items()] + [""]
+        lines += [f"{title}:"] + [f"  {name:19} {entry.sentence}" for name, entry in entries.items()] + [""]
     return "\n".join(lines) + "A method may carry settings: --methods catalyst:start_ratio=1.3:strength=3,l1:solver=subgradient"

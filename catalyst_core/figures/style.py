@@ -1,7 +1,9 @@
 """The one look of every figure, on screen and on paper: palette, dashes, markers and a template a theme.
 
-The colours are Okabe and Ito's ("Color Universal Design", 2008), brightened for dark paper; a method is told apart twice,
-by hue and by dash and marker. Settings of one method share its hue and differ in lightness.
+The colours of the usual five are Okabe and Ito's ("Color Universal Design", 2008), brightened for dark paper; those of the
+rivals were searched so that the smallest distance between any two, for every kind of vision, is as large as it gets. A
+method is told apart twice, by hue and by dash and marker (dashes repeat, pairs do not). Settings of one method share
+its hue and differ in lightness.
 """
 
 from collections.abc import Sequence
@@ -33,13 +35,40 @@ PAPERS: dict[Theme, Paper] = {
     "dark": Paper("#0e1117", "#e8eaed", "#9aa1a9", "#262c36"),
 }
 METHOD_COLOURS: dict[Theme, dict[str, str]] = {
-    "light": {"catalyst": "#0072B2", "l1": "#D55E00", "group_lasso": "#009E73", "none": "#4D4D4D", "random": "#CC79A7"},
-    "dark": {"catalyst": "#56B4E9", "l1": "#F0A01E", "group_lasso": "#1FA37A", "none": "#D0D0D0", "random": "#D67FB5"},
+    "light": {
+        "catalyst": "#0072B2",
+        "l1": "#D55E00",
+        "group_lasso": "#009E73",
+        "slimming": "#BE4DFF",
+        "sparse_group_lasso": "#774508",
+        "group_hoyer_square": "#0F2D61",
+        "polarization": "#3C1ED5",
+        "growing_reg": "#46072F",
+        "none": "#4D4D4D",
+        "random": "#CC79A7",
+    },
+    "dark": {
+        "catalyst": "#56B4E9",
+        "l1": "#F0A01E",
+        "group_lasso": "#1FA37A",
+        "slimming": "#DD3E26",
+        "sparse_group_lasso": "#FBCA6E",
+        "group_hoyer_square": "#E9F963",
+        "polarization": "#1B5DC5",
+        "growing_reg": "#B34152",
+        "none": "#D0D0D0",
+        "random": "#D67FB5",
+    },
 }
 METHOD_DASHES: dict[str, str] = {
     "catalyst": "solid",
     "l1": "dash",
     "group_lasso": "dashdot",
+    "slimming": "longdashdot",
+    "sparse_group_lasso": "longdash",
+    "group_hoyer_square": "dash",
+    "polarization": "dashdot",
+    "growing_reg": "dot",
     "none": "dot",
     "random": "longdash",
 }
@@ -47,6 +76,11 @@ METHOD_MARKERS: dict[str, str] = {
     "catalyst": "circle",
     "l1": "square",
     "group_lasso": "diamond",
+    "slimming": "triangle-down",
+    "sparse_group_lasso": "pentagon",
+    "group_hoyer_square": "star",
+    "polarization": "cross",
+    "growing_reg": "triangle-right",
     "none": "triangle-up",
     "random": "x",
 }

@@ -11,6 +11,7 @@ from catalyst_core.regularizers.base import Measurement, Regularizer, Settings, 
 from catalyst_core.regularizers.baselines import MagnitudeCut, RandomCut
 from catalyst_core.regularizers.catalyst import Catalyst
 from catalyst_core.regularizers.lasso import L1, GroupLasso
+from catalyst_core.regularizers.rivals import GroupHoyerSquare, GrowingReg, Polarization, Slimming, SparseGroupLasso
 
 __all__ = ["REGULARIZERS", "Measurement", "Regularizer", "build_regularizer"]
 
@@ -18,6 +19,11 @@ REGULARIZERS: dict[str, type[Regularizer]] = {
     "catalyst": Catalyst,
     "l1": L1,
     "group_lasso": GroupLasso,
+    "slimming": Slimming,
+    "sparse_group_lasso": SparseGroupLasso,
+    "group_hoyer_square": GroupHoyerSquare,
+    "polarization": Polarization,
+    "growing_reg": GrowingReg,
     "none": MagnitudeCut,
     "random": RandomCut,
 }

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalyst_core import figures, frames
-from catalyst_core.catalog import METHODS
+from catalyst_core.catalog import DEFAULT_METHODS, METHODS
+from catalyst_core.export.traces import DASHES, MARKERS
 from catalyst_core.figures import style
 from catalyst_core.figures.scales import LogScale, tick_label
 from catalyst_core.figures.sheet import flow
@@ -60,7 +61,18 @@ def test_colours_stand_out_from_the_paper(theme):
 def test_every_method_has_a_look_of_its_own():
     for looks in (*style.METHOD_COLOURS.values(), style.METHOD_DASHES, style.METHOD_MARKERS):
         assert set(looks) == set(METHODS)
+    for looks in (*style.METHOD_COLOURS.values(), style.METHOD_MARKERS):
         assert len(set(looks.values())) == len(METHODS)
+
+
+def test_methods_of_the_usual_race_differ_in_dash_too():
+    assert len({style.METHOD_DASHES[name] for name in DEFAULT_METHODS}) == len(DEFAULT_METHODS)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_paper_knows_every_dash_and_marker(method):
+    assert style.METHOD_DASHES[method] in DASHES
+    assert style.METHOD_MARKERS[method] in MARKERS
 
 
 def test_strengths_of_a_method_share_dash_and_marker_but_not_colour():
