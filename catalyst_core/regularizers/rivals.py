@@ -31,6 +31,7 @@ from catalyst_core.regularizers.lasso import L1, GroupLasso
 
 MIX = 0.5  # a of the sparse Group Lasso: neither of its two terms is preferred
 KAPPA = 0.4  # polarization: see its class
+SILENT = 1e-290  # group_hoyer_square: below it all of a group counts as zero, as 1 / n would overflow
 MOST_GROWTH = 2.0  # of n in one linearised step: further away the slope says nothing, as where a group's n are all tiny
 INTERVAL = 10  # growing_reg: optimizer steps between two growths, as in the source's experiments
 GROWTH = 1.0  # growing_reg: what lambda_i gains by one growth; `strength` is its unit
@@ -116,7 +117,7 @@ class GroupHoyerSquare(Linearised):
 
     def _slopes(self, n: Vector) -> Vector:
         largest = n.max()
-        if largest == 0:
+        if largest < SILENT:
             return np.zeros_like(n)
         shares = n / largest
         ratio = shares.sum() / np.square(shares).sum()

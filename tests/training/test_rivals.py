@@ -1,0 +1,21 @@
+"""Every rival runs a whole contender: the five of the usual race are tested in test_train."""
+
+import math
+
+import pytest
+
+from catalyst_core.catalog import DEFAULT_METHODS, METHODS
+from catalyst_core.events import Finished
+from tests.training.tiny import Recorder, contender
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name not in DEFAULT_METHODS])
+@pytest.mark.parametrize("solver", ["proximal", "subgradient"])
+def test_a_rival_trains_cuts_to_the_budget_and_reports(method, solver, tmp_path):
+    finished = Recorder(tmp_path)(contender(method, solver=solver, finetune_epochs=0))[-1]
+    assert isinstance(finished, Finished)
+    row = finished.ledger
+    assert row["channels_pruned"] == row["channels_total"] // 2
+    assert row["strength"] == METHODS[method].strength
+    assert math.isfinite(row["max_abs_logit_change"])
+    assert row["sparse_steps"] == 16
