@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from catalyst_core.coupling import arguments
+from catalyst_core.wrappers import unwrap
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Cost:
 
 def count(model: nn.Module, example_inputs: Any) -> Cost:
     """MACs are half of the floating-point operations that `torch.utils.flop_counter` sees (convolutions and matrix products)."""
+    model = unwrap(model)
     twin = copy.deepcopy(model).eval()
     inputs = arguments(example_inputs)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
