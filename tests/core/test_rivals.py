@@ -44,7 +44,7 @@ def typed_again(name, groups):
             "slimming": lambda rows=rows: np.abs(rows[:, 0]).sum(),
             "sparse_group_lasso": lambda rows=rows, n=n: 0.5 * np.abs(rows).sum() + 0.5 * n.sum(),
             "group_hoyer_square": lambda n=n: n.sum() ** 2 / (n @ n),
-            "polarization": lambda n=n: 0.4 * n.sum() - np.abs(n - n.sum() / len(n)).sum(),
+            "polarization": lambda n=n: 1.2 * n.sum() - np.abs(n - n.sum() / len(n)).sum(),
             "growing_reg": lambda n=n: 0.5 * (np.arange(len(n)) * n**2).sum(),
         }[name]()
     return total
@@ -140,9 +140,10 @@ def test_group_hoyer_square_counts_equal_channels():
         assert reg.penalty().item() == pytest.approx(alive)
 
 
-def test_polarization_is_smallest_with_six_of_ten_at_zero():
+def test_polarization_is_smallest_with_eight_of_ten_at_zero():
+    """On [0, a]^C the share (2 + kappa) / 4 belongs at 0, the rest at a."""
     values = [build_regularizer("polarization", [group_of([0.0] * k + [1.0] * (20 - k))]).penalty().item() for k in range(21)]
-    assert np.argmin(values) == 12
+    assert np.argmin(values) == 16
 
 
 def test_no_channel_more_than_doubles_in_one_step():
