@@ -21,6 +21,8 @@ _HOMES = {
     "RaceConfig": "config",
     "open_store": "store",
     "train": "training",
+    "audit_run": "frames",
+    "rescale_audit": "training.rescale",
     "write_bundle": "export",
 }
 

@@ -78,6 +78,13 @@ class MemoryStore:
             raise NotFoundError(f"race {race_id!r}: none in memory")
         return self._races[race_id]
 
+    def run(self, run_id: str) -> RunInfo:
+        for race in self._races.values():
+            for run in race.runs:
+                if run.id == run_id:
+                    return run
+        raise NotFoundError(f"run {run_id!r}: none in memory")
+
     def events(self, run_id: str, after: int = 0) -> list[StoredEvent]:
         return [one for one in self._events if one.cursor > after and one.run_id == run_id]
 

@@ -26,3 +26,19 @@ def regularizer(options: argparse.Namespace) -> int:
             if name != "step_ms":
                 print(f"  {name:26} + {100 * share:.2f} %")
     return 0
+
+
+def audits(options: argparse.Namespace) -> int:
+    """Seconds of each audit."""
+    if not 1 <= options.draws <= MOST_STEPS:
+        raise ConfigError(f"--draws must lie in 1..{MOST_STEPS}, not {options.draws}")
+    from catalyst_core.bench.audits import REPEATS, measure
+
+    found = measure(options.draws, REPEATS)
+    if options.json:
+        print_json(found)
+        return 0
+    print(f"{found['channels']} channels in {found['groups']} groups, {found['draws']} draws, median of {found['repeats']}")
+    for name, seconds in found["seconds"].items():
+        print(f"  {name:16} {1e3 * seconds:8.1f} ms")
+    return 0

@@ -5,7 +5,7 @@ import sys
 from typing import Any, NoReturn
 
 from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, MODELS
-from catalyst_core.cli import benching, commands, racing
+from catalyst_core.cli import auditing, benching, commands, racing
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
 
 EXAMPLES = """\
@@ -44,8 +44,29 @@ def build_parser() -> argparse.ArgumentParser:
     _add(subparsers, "stop", commands.stop, "stop its live contenders; those in the sparse stage still cut", race=True)
     export = _add(subparsers, "export", commands.export, "figures, their numbers and the ledger as files", race=True)
     export.add_argument("--out", required=True, metavar="DIR", help="folder to make; one that holds other files is refused")
+    _add_audit(subparsers)
     _add_bench(subparsers)
     return parser
+
+
+def _add_audit(subparsers: Any) -> None:
+    audit = subparsers.add_parser("audit", help="how good decisions were, and whether they depend on the scale of filters")
+    kinds = audit.add_subparsers(required=True, metavar="WHAT")
+    raw: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
+    sentence = "gap, margins, flips, magnitude bias and certificate of every contender of a race"
+    _add(kinds, "run", auditing.run, sentence, race=True, epilog=auditing.RUN_KEYS, **raw)
+    sentence = "rescale filters without changing the function, train again, and see whether the same ones are kept"
+    rescale = _add(kinds, "rescale", auditing.rescale, sentence, epilog=auditing.RESCALE_KEYS, **raw)
+    usual = auditing.METHODS
+    rescale.add_argument("--dataset", default="digits", metavar="NAME", help="data set (default: digits)")
+    rescale.add_argument("--model", metavar="NAME", help="network (default: the one that suits the data set)")
+    rescale.add_argument("--methods", default=usual, metavar="LIST", help=f"comma-separated, as for race (default: {usual})")
+    rescale.add_argument("--seeds", default="0,1,2", metavar="LIST", help="comma-separated (default: 0,1,2)")
+    ratio = _help(RaceConfig, "pruning_ratio", "0.5")
+    rescale.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=ratio)
+    rescale.add_argument("--train-images", type=int, metavar="N", help=_help(DataConfig, "train_images"))
+    for name in ("dense_epochs", "sparse_epochs"):
+        rescale.add_argument(_flag(name), type=int, metavar="N", help=_help(Schedule, name))
 
 
 def _add_bench(subparsers: Any) -> None:
@@ -57,6 +78,11 @@ def _add_bench(subparsers: Any) -> None:
     timed.add_argument("--steps", type=int, default=30, metavar="N", help="timed steps a network (default: 30)")
     timed.add_argument("--threads", type=int, default=1, metavar="N", help="torch threads (default: 1)")
     timed.add_argument("--json", action="store_true", help="print one JSON object")
+    sentence = "what the audits take on 10,000 channels in 50 groups"
+    audited = kinds.add_parser("audits", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
+    audited.set_defaults(command=benching.audits)
+    audited.add_argument("--draws", type=int, default=200, metavar="N", help="of the noise and the bootstrap (default: 200)")
+    audited.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add(subparsers: Any, name: str, command: Any, sentence: str, *, race: bool = False, **more: Any) -> argparse.ArgumentParser:

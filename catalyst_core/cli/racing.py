@@ -82,7 +82,7 @@ def race_config(options: argparse.Namespace) -> RaceConfig:
         model=options.model or (preset.model if preset else "cnn"),
         methods=_methods(options),
         pruning_ratio=options.pruning_ratio,
-        seeds=_numbers(options.seeds, int, "--seed"),
+        seeds=numbers(options.seeds, int, "--seed"),
         schedule={**schedule, "recalibrate": not options.no_recalibrate},
         title=options.title,
     )
@@ -115,11 +115,12 @@ def _strengths(texts: list[str]) -> dict[str, list[float]]:
         name, equals, values = text.partition("=")
         if not equals:
             raise ConfigError(f"--strength {text!r} is not of the form METHOD=VALUE[,VALUE...]")
-        found[name.strip()] = _numbers(values, float, "--strength")
+        found[name.strip()] = numbers(values, float, "--strength")
     return found
 
 
-def _numbers(text: str, kind: type, option: str) -> list[Any]:
+def numbers(text: str, kind: type, option: str) -> list[Any]:
+    """The comma-separated numbers of an option. Raises ConfigError."""
     try:
         return [kind(part) for part in text.split(",")]
     except ValueError:

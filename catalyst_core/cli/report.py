@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from catalyst_core.store import RaceInfo, RunInfo
@@ -53,24 +54,33 @@ def run_lines(race: RaceInfo) -> list[str]:
 
 def ledger_table(race: RaceInfo) -> str:
     """The ledger as aligned text, one row a contender."""
-    heads = ["method", "seed", *COLUMNS.values(), "MACs", "params", "logit change", "gap", "bias"]
-    rows = [_cells(run) for run in race.runs if run.ledger]
-    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
-    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [heads, *rows])
+    return table([_cells(run) for run in race.runs if run.ledger])
 
 
-def _cells(run: RunInfo) -> list[str]:
+def table(rows: Sequence[Mapping[str, str]]) -> str:
+    """Rows with the same keys, which are the headings, as aligned text."""
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)] if rows else []
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+
+
+def _cells(run: RunInfo) -> dict[str, str]:
     row = run.ledger or {}
-    share = [f"{100 * row[kept] / row[dense]:.1f} %" for kept, dense in (("macs", "macs_dense"), ("params", "params_dense"))]
-    accuracies = ["-" if row.get(key) is None else f"{100 * row[key]:.1f} %" for key in COLUMNS]
-    numbers = [
-        _number(row.get(key), form)
-        for key, form in (("max_abs_logit_change", ".1e"), ("decision_gap", ".2f"), ("magnitude_bias", "+.2f"))
-    ]
-    return [run.label, str(run.config.seed), *accuracies, *share, *numbers]
+    accuracies = {head: number(row.get(key), ".1%").replace("%", " %") for key, head in COLUMNS.items()}
+    return {
+        "method": run.label,
+        "seed": str(run.config.seed),
+        **accuracies,
+        "MACs": f"{100 * row['macs'] / row['macs_dense']:.1f} %",
+        "params": f"{100 * row['params'] / row['params_dense']:.1f} %",
+        "logit change": number(row.get("max_abs_logit_change"), ".1e"),
+        "gap": number(row.get("decision_gap"), ".2f"),
+        "bias": number(row.get("magnitude_bias"), "+.2f"),
+    }
 
 
-def _number(value: float | None, form: str) -> str:
+def number(value: float | None, form: str) -> str:
+    """The number in the given form; a dash where there is none."""
     return "-" if value is None or not math.isfinite(value) else f"{value:{form}}"
 
 

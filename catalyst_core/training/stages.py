@@ -10,15 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from catalyst_core.canonical import canonicalize
 from catalyst_core.certificate import certify
 from catalyst_core.config import ContenderConfig
 from catalyst_core.data import load_data
 from catalyst_core.events import Command, Event, Finished, GroupsFound, Noted, Pruned, Stage, StageStarted
 from catalyst_core.filters import find_groups
-from catalyst_core.groups import FilterGroups, decay_groups
+from catalyst_core.groups import decay_groups
 from catalyst_core.models import build_model
 from catalyst_core.regularizers import Measurement, Regularizer, build_regularizer
 from catalyst_core.surgery import remove_filters
@@ -50,7 +48,7 @@ def train(
 class Contender:
     """One run, and the state that its stages hand on.
 
-    `before_sparse` is called with the dense network and its groups before anything is done to them: an audit's hook.
+    `before_sparse` is called with this object when it holds the dense network, before anything is done to it.
     """
 
     def __init__(
@@ -59,7 +57,7 @@ class Contender:
         emit: Callable[[Event], None],
         commands: Callable[[], list[Command]],
         folders: Folders,
-        before_sparse: Callable[[nn.Module, FilterGroups], None] = lambda model, groups: None,
+        before_sparse: "Callable[[Contender], None]" = lambda contender: None,
     ) -> None:
         self.before_sparse = before_sparse
         self.config, self.emit, self.folders = config, emit, folders
@@ -109,7 +107,7 @@ class Contender:
         if dense is None or self.control.stopping:
             return None
         self._adopt(dense)
-        self.before_sparse(self.model, self.groups)
+        self.before_sparse(self)
         return self._sparse(settings, watcher)
 
     def _dense(self, watcher: Regularizer) -> Dense | None:
