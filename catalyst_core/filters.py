@@ -1,16 +1,18 @@
 """Finding the filter groups of a network: what its couplings allow, put to the test before it is offered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
+import numpy as np
 import torch
 from torch import nn
 
 from catalyst_core.config import Magnitude
-from catalyst_core.coupling import BatchNorm, Coupling, is_depthwise, trace
+from catalyst_core.coupling import BatchNorm, Coupling, Traced, Transposed, is_grouped, output_dim, trace
 from catalyst_core.errors import ConfigError
 from catalyst_core.groups import FilterGroup, FilterGroups, Fold, Part, Role
 from catalyst_core.lossless import lossy_groups
+from catalyst_core.macs import LayerMacs, MacsModel
 from catalyst_core.wrappers import unwrap
 
 
@@ -19,25 +21,47 @@ def find_groups(
 ) -> FilterGroups:
     """The groups of `model` that can be pruned losslessly, which is left as it is.
 
-    `example_inputs` is a tensor with a batch dimension, or a tuple of the model's arguments. What the model returns is
-    never a group. Every candidate is put to the test on a copy: if zeroing F_i and removing channel i give different
-    outputs in float64, it is skipped. Raises `ConfigError` for an unknown magnitude.
+    `example_inputs` is a tensor with a batch dimension, or a tuple of the model's arguments. What cannot be pruned without
+    changing the function (the outputs, channels that a normalisation mixes, activations with f(0) != 0) is left out and
+    named in `skipped` with its reason. Every candidate is put to the test on a copy in float64: if zeroing F_i and
+    removing channel i give different outputs, it is skipped. Raises `ConfigError` for an unknown magnitude or ignored
+    layer, `ExampleInputError` when the model does not run on `example_inputs`, and `TiedParametersError` when two layers
+    that would be cut share a parameter.
     """
     if magnitude not in get_args(Magnitude):
         raise ConfigError(f"magnitude must be one of {', '.join(get_args(Magnitude))}, not {magnitude!r}")
     model = unwrap(model)
-    found = trace(model, example_inputs, ignored_layers)
-    skipped = {one.name: one.refused for one in found if one.refused}
-    skipped |= lossy_groups(model, example_inputs, [one for one in found if not one.refused])
-    groups = []
-    for one in found:
-        if one.name in skipped:
-            continue
-        if magnitude != "response" and any(producer.source is None for producer in _normed(model, one)):
-            skipped[one.name] = f"{magnitude!r} magnitudes need one layer in front of each BatchNorm"
-            continue
-        groups.append(_group(model, one, magnitude))
-    return FilterGroups(groups, skipped)
+    traced = trace(model, example_inputs, ignored_layers)
+    skipped = {one.name: one.refused for one in traced.couplings if one.refused}
+    skipped |= {one.name: reason for one in traced.prunable() if (reason := _unmeasured(model, one, magnitude))}
+    candidates = [one for one in traced.prunable() if one.name not in skipped]
+    skipped |= lossy_groups(model, example_inputs, candidates)
+    chosen = [one for one in candidates if one.name not in skipped]
+    return FilterGroups([_group(model, one, magnitude) for one in chosen], skipped, _macs(traced, chosen))
+
+
+def _unmeasured(model: nn.Module, coupling: Coupling, kind: Magnitude) -> str | None:
+    """Why its F_i cannot be told."""
+    if kind != "response" and any(producer.source is None for producer in _normed(model, coupling)):
+        return f"{kind!r} magnitudes need one layer in front of each BatchNorm"
+    if any(isinstance(model.get_submodule(producer.module), Transposed) for producer in coupling.producers):
+        return "a transposed convolution without a BatchNorm behind it makes its channels"
+    return None
+
+
+def _macs(traced: Traced, groups: Sequence[Coupling]) -> MacsModel:
+    """What the network multiplies, by the channels of these groups."""
+    rows = {name: np.full(layer.rows, -1) for name, layer in traced.layers.items()}
+    columns = {name: np.full(layer.columns, -1) for name, layer in traced.layers.items()}
+    start = 0
+    for one in groups:
+        for slots, owners in ((one.outputs, rows), (one.readers, columns)):
+            for slot in slots:
+                if slot.module in owners and not (owners is columns and traced.layers[slot.module].grouped):
+                    owners[slot.module][slot.rows] = slot.channels + start
+        start += one.size
+    layers = [LayerMacs(name, layer.unit, rows[name], columns[name]) for name, layer in traced.layers.items()]
+    return MacsModel([*layers, LayerMacs("", traced.rest, np.full(1, -1), np.full(1, -1))])
 
 
 def _normed(model: nn.Module, coupling: Coupling) -> list[Any]:
@@ -68,10 +92,10 @@ def _group(model: nn.Module, coupling: Coupling, kind: Magnitude) -> FilterGroup
         )
     readers = []
     for slot in coupling.readers:
-        weight = model.get_submodule(slot.module).weight
-        dim = 0 if is_depthwise(model.get_submodule(slot.module)) else 1
+        module = model.get_submodule(slot.module)
+        dim = 0 if is_grouped(module) else 1 - output_dim(module)
         readers.append(
-            Part(weight, torch.from_numpy(slot.rows), torch.from_numpy(slot.channels), dim, name=f"{slot.module}.weight")
+            Part(module.weight, torch.from_numpy(slot.rows), torch.from_numpy(slot.channels), dim, name=f"{slot.module}.weight")
         )
     return FilterGroup(
         coupling.name, coupling.size, kind, tuple(measured), tuple(cut), tuple(readers), tuple(folds), coupling.inhomogeneous

@@ -1,0 +1,339 @@
+"""Channels on their way through a network: beside every activation runs a tensor of labels, one entry's channel each.
+
+The network runs as it is, operation by operation. Whatever only moves entries about (views, permutations, concatenations,
+padding, shuffles) is done to the labels by the same operation; layers read labels and make new ones; element-wise
+operations unite the labels that they combine; and what cannot be followed refuses the channels that it touches, by name.
+"""
+
+# C = channels of an activation
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from catalyst_core.coupling import operations as ops
+from catalyst_core.coupling.activations import Activations, Flow
+from catalyst_core.coupling.classes import FIXED, ZERO, Classes, agree, channels, varies
+from catalyst_core.coupling.layers import BatchNorm, Layer, Owner, Parameters
+from catalyst_core.coupling.operations import tensors
+from catalyst_core.coupling.story import Path, Story, lengthen, merge, probe
+
+FIXED_HERE = "it is combined with channels that cannot be removed"
+Args = tuple[Any, ...]
+Kwargs = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A layer took an activation in: the label of each input channel (C,), and the story up to there."""
+
+    layer: str
+    columns: Tensor
+    story: Story
+
+
+class Tracer(TorchDispatchMode):
+    """Follows one forward pass or several: `classes`, `first`, `rows`, `behind`, `reads` and `units` are the outcome."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        super().__init__()
+        self.parameters = parameters
+        self.classes = Classes()
+        self.first: dict[str, int] = {}  # convolution or linear layer -> label of its first output channel
+        self.rows: dict[str, Tensor] = {}  # BatchNorm or PReLU -> the labels of its channels (C,)
+        self.behind: dict[str, str | None] = {}  # BatchNorm -> the layer right in front of it
+        self.reads: list[Read] = []
+        self.units: dict[str, int] = {}  # layer -> multiply-accumulates of one row and column, all examples
+        self._flows = Activations()
+        self._weights: dict[int, tuple[Tensor, Owner]] = {}  # transposed linear weights
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Args = (), kwargs: Kwargs | None = None) -> Any:
+        """Run the operation, then follow it."""
+        out = func(*args, **(kwargs or {}))
+        self._follow(func, args, kwargs or {}, out)
+        return out
+
+    def end(self, outputs: Any) -> None:
+        """Forget the activations; what the network returned has to stay."""
+        for flow in self._flows.known(outputs):
+            self.classes.refuse(flow.labels, "these are the network's outputs")
+        self._flows.clear()
+        self._weights.clear()
+
+    def _follow(self, func: Any, args: Args, kwargs: Kwargs, out: Any) -> None:
+        name = ops.base_name(func)
+        known = self._flows.known((args, kwargs))
+        if self._is_weight(name, args, out):
+            return
+        if name == "convolution":
+            self._convolve(args, out)
+        elif name in ("addmm", "mm", "linear"):
+            self._multiply(name, args, out)
+        elif "batch_norm" in name:
+            self._normalise(args, out)
+        elif ops.is_new(name):
+            self._flows.blank(out)
+        elif not any(flow.has_channels for flow in known):
+            self._carry_constants(func, name, args, kwargs, known, out)
+        elif self._writes_into_the_unknown(func, args):
+            self._refuse(known, "it is written into a tensor whose channels stay", out)
+        elif ops.is_move(func, name):
+            self._move(func, name, args, kwargs, known, out)
+        elif ops.is_gathering(name):
+            self._gather(func, name, args, kwargs, out)
+        elif name == "native_dropout":
+            self._flows.put(out[0], known[0])
+        elif ops.is_pointwise(func, name):
+            self._pointwise(func, name, args, kwargs, out)
+        else:
+            self._refuse(known, self._mixes(name, args), out)
+
+    # layers
+
+    def _convolve(self, args: Args, out: Tensor) -> None:
+        x, weight, transposed, groups = args[0], args[1], args[6], args[8]
+        owner, flow = self._layer(weight), self._flows.get(x)
+        if owner is None or (transposed and groups > 1):
+            why = "a grouped transposed convolution" if owner else "a convolution whose weight is computed from something else"
+            self._refuse(self._flows.known(args), f"{why} reads its channels", out)
+            return
+        columns = self._read(owner, x, flow, 1)
+        first = self._first(owner.name, out.shape[1])
+        if groups > 1:
+            self._join_groups(columns, first, out.shape[1], groups, flow)
+        self._count(owner.name, (x if transposed else out)[:, 0].numel() * weight[0, 0].numel())
+        self._make(owner, first, out, 1)
+
+    def _join_groups(self, columns: Tensor, first: int, rows: int, groups: int, flow: Flow | None) -> None:
+        """The channels of one convolution group, in and out, are one: only a whole group can go."""
+        reason = (flow and flow.reason) or "a grouped convolution reads channels here that cannot be removed"
+        made = torch.arange(first, first + rows, dtype=columns.dtype).view(groups, -1)
+        for taken, given in zip(columns.view(groups, -1), made, strict=True):
+            self.classes.unite(int(label) for label in chain(taken.tolist(), given.tolist()) if label >= 0)
+            if (taken < 0).any():
+                self.classes.refuse(given, reason)
+
+    def _multiply(self, name: str, args: Args, out: Tensor) -> None:
+        """x W^T + b with a layer's own W; any other product mixes."""
+        x, weight = args[1:3] if name == "addmm" else args[:2]
+        owner = self._layer(weight) if name == "linear" else self._weights.get(id(weight), (None, None))[1]
+        if owner is None:
+            self._refuse(self._flows.known(args), self._mixes("matrix product", args), out)
+            return
+        self._read(owner, x, self._flows.get(x), -1)
+        self._count(owner.name, out[..., 0].numel())
+        self._make(owner, self._first(owner.name, out.shape[-1]), out, -1)
+
+    def _normalise(self, args: Args, out: Any) -> None:
+        x, owner, out = args[0], self.parameters.owner(args[1]), next(tensors(out))
+        flow = self._flows.get(x)
+        if flow is None or not flow.has_channels:
+            self._flows.fix(out, flow.reason if flow else None)
+            return
+        if owner is None or not isinstance(owner.module, BatchNorm):
+            self._refuse([flow], "a normalisation behind it has no scale and shift of its own that could vanish", out)
+            return
+        columns = self._columns(x, flow, 1)
+        self._own(owner.name, columns)
+        in_front = self._right_behind(flow.story, columns)
+        self.behind[owner.name] = in_front if self.behind.get(owner.name, in_front) == in_front else None
+        self._flows.put(out, Flow(flow.labels.clone(), {owner.name: Path()}))
+
+    def _right_behind(self, story: Story, columns: Tensor) -> str | None:
+        """The one layer that these channels come straight from, one by one."""
+        layer = next(iter(story), "")
+        if len(story) != 1 or story[layer].steps or layer not in self.first:
+            return None
+        made = torch.arange(self.first[layer], self.first[layer] + len(columns), dtype=columns.dtype)
+        return layer if torch.equal(made, columns) else None
+
+    # what is no layer
+
+    def _carry_constants(self, func: Any, name: str, args: Args, kwargs: Kwargs, known: list[Flow], out: Any) -> None:
+        """Activations without a channel: blank ones stay blank, and why others are fixed goes on."""
+        if known and not any(flow.has_fixed for flow in known):
+            if ops.is_move(func, name):
+                self._move(func, name, args, kwargs, known, out)
+            elif ops.is_pointwise(func, name):
+                self._flows.blank(out)
+        elif not ops.is_in_place(func):
+            self._flows.fix(out, next((flow.reason for flow in known if flow.reason), None))
+
+    def _move(self, func: Any, name: str, args: Args, kwargs: Kwargs, known: list[Flow], out: Any) -> None:
+        """The same operation on the labels."""
+        labelled = ops.replaced(args, self._flows.labels())
+        if name in ops.RESHAPES:  # labels may lie in memory otherwise than what they describe
+            moved = labelled[0].reshape(out.shape)
+        else:
+            if name == "constant_pad_nd":
+                labelled = (*labelled[:2], ZERO)
+            moved = func(*labelled, **{key: one for key, one in kwargs.items() if key not in ("dtype", "layout", "device")})
+        story = known[0].story if ops.is_view(func) else merge(*(flow.story for flow in known))
+        if name == "copy":
+            self._flows.rewrite(out, moved, story)
+            return
+        before = set(chain.from_iterable(channels(flow.labels) for flow in known))
+        for tensor, labels in zip(tensors(out), tensors(moved), strict=True):
+            self._flows.put(tensor, Flow(labels, story, next((flow.reason for flow in known if flow.reason), None)))
+            if len(before) > len(channels(labels)) or (name in ops.RESHAPES and _dims(labels) > _dims(known[0].labels)):
+                self.classes.suspect(labels, f"the network's code divides them by their position ({name})")
+
+    def _gather(self, func: Any, name: str, args: Args, kwargs: Kwargs, out: Any) -> None:
+        """Pooling, resizing and means over positions: what they take together must be of one channel."""
+        flow, out = self._flows.get(args[0]), next(tensors(out))
+        assert flow is not None
+        dims = ops.gathered_dims(func, name, args, kwargs, flow.labels.ndim)
+        if any(varies(flow.labels, dim) for dim in dims):
+            self._refuse([flow], f"{ops.title(name)} over its channels mixes them", out)
+            return
+        labels = flow.labels.amax(dims, keepdim=out.ndim == flow.labels.ndim)
+        story = self._lengthened(func, name, args, kwargs, [args[0]], flow.story)
+        self._flows.put(out, Flow(labels.expand(out.shape).clone(), story))
+
+    def _pointwise(self, func: Any, name: str, args: Args, kwargs: Kwargs, out: Any) -> None:
+        out = next(tensors(out))
+        given = list({id(one): one for one in tensors((args, kwargs)) if one.ndim}.values())
+        flows = {id(one): flow for one in given if (flow := self._flows.get(one)) is not None and flow.has_channels}
+        wide = {key: ops.widened(flow.labels, out.ndim) for key, flow in flows.items()}
+        varying = [dim for dim in range(out.ndim) if any(varies(labels, dim) for labels in wide.values())]
+        main = [key for key, labels in wide.items() if all(labels.shape[dim] == out.shape[dim] for dim in varying)]
+        for key in flows.keys() - set(main):
+            self.classes.refuse(flows[key].labels, f"{ops.title(name)} spreads it over other channels")
+        labels = wide[main[0]].expand(out.shape).clone()
+        for key in main[1:]:
+            other = wide[key].expand(out.shape)
+            self.classes.unite_pairs(labels, other, flows[key].reason or flows[main[0]].reason or FIXED_HERE)
+            labels = torch.maximum(labels, other)
+        if name == "_prelu_kernel":
+            self._own_slopes(args, flows[main[0]])
+        else:
+            self._meet_the_rest([one for one in given if id(one) not in flows], labels, varying)
+        followed = {id(one): one for one in given if id(one) in main}
+        story = self._combined(func, name, args, kwargs, [(followed[key], flows[key].story) for key in main])
+        if ops.is_in_place(func):
+            self._flows.rewrite(out, labels, story)
+        else:
+            self._flows.put(out, Flow(labels, story))
+
+    def _meet_the_rest(self, others: list[Tensor], labels: Tensor, varying: list[int]) -> None:
+        """Operands that are not followed: one number for all channels is harmless, one a channel ties them to what stays."""
+        for one in others:
+            flow, owner = self._flows.get(one), self.parameters.origin(one)
+            blank = flow is not None and not flow.has_fixed
+            if blank or all(dim < labels.ndim - one.ndim or one.shape[dim - labels.ndim] == 1 for dim in varying):
+                continue
+            acts = owner and f"parameter {'.'.join(filter(None, (owner.name, owner.kind)))} acts on it outside of a known layer"
+            self.classes.refuse(labels, acts or (flow and flow.reason) or FIXED_HERE)
+
+    def _own_slopes(self, args: Args, flow: Flow) -> None:
+        """PReLU has one slope for all channels, or one a channel, which is cut with it."""
+        owner = self.parameters.origin(args[1])
+        if args[1].numel() == 1:
+            return
+        if owner is None or not isinstance(owner.module, nn.PReLU):
+            self.classes.refuse(flow.labels, "a PReLU behind it has slopes that are computed from something else")
+            return
+        self._own(owner.name, self._columns(args[0], flow, 1))
+
+    # stories
+
+    def _combined(self, func: Any, name: str, args: Args, kwargs: Kwargs, followed: list[tuple[Tensor, Story]]) -> Story:
+        stories = [story for _, story in followed]
+        if name not in ("mul", "div") or len(followed) < 2:
+            return self._lengthened(func, name, args, kwargs, [one for one, _ in followed], merge(*stories))
+        # One vanishing factor is enough: the gate of a squeeze-and-excitation block need not vanish too.
+        place = 0 if name == "div" else min(range(2), key=lambda index: sum(layer not in self.behind for layer in stories[index]))
+        same = stories[0].keys() & stories[1].keys()
+        return lengthen(stories[place], f"{ops.title(name)} does not scale with its input" if same else None)
+
+    def _lengthened(self, func: Any, name: str, args: Args, kwargs: Kwargs, followed: list[Tensor], story: Story) -> Story:
+        """With this operation, which is tried out on random numbers."""
+        chosen = {id(one) for one in followed if one.is_floating_point()}
+
+        def again(replace: Callable[[Tensor], Tensor]) -> Tensor:
+            def put(one: Tensor) -> Tensor:
+                return replace(one) if id(one) in chosen else one
+
+            return next(tensors(func(*ops.replaced(args, put), **ops.replaced(kwargs, put))))
+
+        return lengthen(story, *probe(again, ops.title(name)))
+
+    # small change
+
+    def _refuse(self, flows: list[Flow], reason: str, out: Any) -> None:
+        """These channels stay, and what comes out has none that could be cut."""
+        earlier = next((flow.reason for flow in flows if flow.reason), None)
+        for flow in flows:
+            self.classes.refuse(flow.labels, reason)
+        self._flows.fix(out, reason if any(flow.has_channels for flow in flows) else earlier)
+
+    def _mixes(self, name: str, args: Args) -> str:
+        """The sentence on an operation that is not followed: by its module, if it has a parameter."""
+        owner = next((owner for one in tensors(args) if (owner := self.parameters.origin(one)) is not None), None)
+        who = f"{type(owner.module).__name__} {owner.name}".rstrip() if owner else ops.title(name)
+        return f"{who} mixes channels, so removing one changes the others"
+
+    def _writes_into_the_unknown(self, func: Any, args: Args) -> bool:
+        return ops.is_in_place(func) and self._flows.get(args[0]) is None
+
+    def _is_weight(self, name: str, args: Args, out: Any) -> bool:
+        """Remember the transposed weight of a linear layer: that is how it comes into a product."""
+        if name not in ("t", "transpose", "permute") or not isinstance(out, Tensor) or out.ndim != 2:
+            return False
+        owner = self._layer(args[0])
+        if owner is not None and out.shape == args[0].shape[::-1]:
+            self._weights[id(out)] = (out, owner)
+        return owner is not None
+
+    def _layer(self, weight: Any) -> Owner | None:
+        owner = self.parameters.owner(weight)
+        return owner if owner and owner.kind == "weight" and isinstance(owner.module, Layer) else None
+
+    def _first(self, name: str, count: int) -> int:
+        if name not in self.first:
+            self.first[name] = self.classes.new(count)
+        return self.first[name]
+
+    def _make(self, owner: Owner, first: int, out: Tensor, dim: int) -> None:
+        shape = [1] * out.ndim
+        shape[dim] = -1
+        labels = torch.arange(first, first + out.shape[dim], dtype=torch.float32).view(shape).expand(out.shape).clone()
+        self._flows.put(out, Flow(labels, {owner.name: Path()}))
+
+    def _own(self, name: str, columns: Tensor) -> None:
+        """A layer of one parameter a channel takes the labels of what it is given."""
+        if name in self.rows:
+            self.classes.unite_pairs(self.rows[name], columns, FIXED_HERE)
+            columns = torch.maximum(self.rows[name], columns)
+        self.rows[name] = columns
+
+    def _read(self, owner: Owner, x: Tensor, flow: Flow | None, dim: int) -> Tensor:
+        columns = self._columns(x, flow, dim)
+        if flow is not None and flow.has_channels:
+            self.reads.append(Read(owner.name, columns, dict(flow.story)))
+        return columns
+
+    def _columns(self, x: Tensor, flow: Flow | None, dim: int) -> Tensor:
+        """(C,) the label of each channel along `dim`; where positions differ, they are one channel from now on."""
+        if flow is None:
+            return torch.full((x.shape[dim],), FIXED)
+        rows = flow.labels.movedim(dim, 0).flatten(1)
+        labels, agreed = agree(rows)
+        for row in rows[~agreed]:
+            self.classes.unite(channels(row))
+            if (row == FIXED).any():
+                self.classes.refuse(row, flow.reason or FIXED_HERE)
+        return labels
+
+    def _count(self, name: str, unit: int) -> None:
+        self.units[name] = self.units.get(name, 0) + unit
+
+
+def _dims(labels: Tensor) -> int:
+    """Along how many dimensions channels differ."""
+    return sum(varies(labels, dim) for dim in range(labels.ndim))
