@@ -19,6 +19,8 @@ Magnitude = Literal["response", "folded", "weight"]
 Solver = Literal["proximal", "subgradient"]
 Allocation = Literal["uniform", "global"]
 Ramp = Literal["ramp", "constant"]
+RAMP = (0.3, 2.0)  # catalyst: factors on the strength, geometric from the first to the second ...
+RAMP_SHARE = 0.6  # ... over this share of the sparse steps
 
 
 class _Config(BaseModel):

@@ -58,11 +58,11 @@ class Fold:
     channels: Tensor  # (M,)
 
     def squares(self, size: int) -> Tensor:
-        """(C,) squared norms of the folded weights and biases, differentiable."""
-        scale = self.norm.weight / (self.norm.running_var + self.norm.eps).sqrt()
+        """(C,) squared norms of the folded weights and biases, differentiable; float64, as those of small ones underflow."""
+        scale = self.norm.weight.double() / (self.norm.running_var.double() + self.norm.eps).sqrt()
         bias = 0.0 if self.layer.bias is None else self.layer.bias
         shift = self.norm.bias + scale * (bias - self.norm.running_mean)
-        squares = scale**2 * self.layer.weight.flatten(1).square().sum(1) + shift**2
+        squares = scale**2 * self.layer.weight.double().flatten(1).square().sum(1) + shift**2
         rows, channels = self.rows.to(squares.device), self.channels.to(squares.device)
         return squares.new_zeros(size).index_add(0, channels, squares[rows])
 

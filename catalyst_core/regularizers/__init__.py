@@ -1,19 +1,18 @@
 """The methods that race: `REGULARIZERS` maps a name of `catalog.METHODS` to its class; `build_regularizer` checks and builds."""
 
 from collections.abc import Sequence
-from typing import get_args
 
-from catalyst_core.catalog import METHODS
-from catalyst_core.config import Solver
-from catalyst_core.errors import ConfigError
+from catalyst_core.config import Allocation, Ramp, Solver
+from catalyst_core.errors import ConfigError, NoGroupsError
 from catalyst_core.groups import FilterGroup
-from catalyst_core.regularizers.base import Measurement, Regularizer, Settings, check_ratio, check_strength
+from catalyst_core.regularizers.base import Measurement, Regularizer
 from catalyst_core.regularizers.baselines import MagnitudeCut, RandomCut
 from catalyst_core.regularizers.catalyst import Catalyst
 from catalyst_core.regularizers.lasso import L1, GroupLasso
 from catalyst_core.regularizers.rivals import GroupHoyerSquare, GrowingReg, Polarization, Slimming, SparseGroupLasso
+from catalyst_core.regularizers.settings import Settings
 
-__all__ = ["REGULARIZERS", "Measurement", "Regularizer", "build_regularizer"]
+__all__ = ["REGULARIZERS", "Measurement", "Regularizer", "Settings", "build_regularizer"]
 
 REGULARIZERS: dict[str, type[Regularizer]] = {
     "catalyst": Catalyst,
@@ -31,6 +30,7 @@ REGULARIZERS: dict[str, type[Regularizer]] = {
 # A schedule is cut into this many steps of the regularizer, or more, of at most so many of the optimizer's each: that
 # keeps its time below 1 % of training's even on the smallest network, where a step of the optimizer takes milliseconds.
 BLOCKS, MOST_EVERY = 50, 5
+REASONS = 3  # that a message lists
 
 
 def build_regularizer(
@@ -39,42 +39,56 @@ def build_regularizer(
     *,
     strength: float | None = None,
     pruning_ratio: float | None = None,
+    macs_ratio: float | None = None,
+    allocation: Allocation = "uniform",
+    keep_at_least: float | None = None,
     start_ratio: float | None = None,
     solver: Solver = "proximal",
+    schedule: Ramp | None = None,
     total_steps: int | None = None,
     generator_seed: int = 0,
     every: int | None = None,
 ) -> Regularizer:
-    """One of `REGULARIZERS` on `groups`.
+    """One of `REGULARIZERS` on `groups`, which `find_groups` returns. `Settings` has the range of every setting.
 
-    `strength` None: the method's default. `pruning_ratio` None: 0.5. `start_ratio` c (catalyst only): D_i = c n_i and no
-    budget. `total_steps`: how many steps sparse training takes, which gives catalyst its ramp and its settling phase; None:
-    a constant strength, and nothing settles by itself. Raises `ConfigError` for a setting outside its range, or one that
-    the method does not have, and for no groups at all.
+    `strength` None: the method's default. The budget is `pruning_ratio`, a share of the channels (None: 0.5), or `macs_ratio`, a
+    share of the network's MACs. `allocation` "uniform": one ratio for every group; "global": one ranking over all groups, of
+    which `keep_at_least` (None: 0.1) stays in each. `start_ratio` c (catalyst only): D_i = c n_i and no budget.
+    `total_steps`: how many steps sparse training takes, which gives catalyst its ramp (`schedule` None or "ramp") and its
+    settling phase; None: a constant strength, and nothing settles by itself. `every`: so many steps are gathered into one.
+
+    Raises `ConfigError` for a setting outside its range, or one that the method does not have, `BudgetError` for a budget that
+    cannot be met, `NoGroupsError` where there are no groups, `NonFiniteError` for NaN or infinity in a filter. Warns of a setting
+    without effect.
     """
     if name not in REGULARIZERS:
         raise ConfigError(f"unknown method {name!r}: one of {', '.join(REGULARIZERS)}")
-    if not groups:
-        raise ConfigError("the network has no group of channels that can be pruned losslessly")
-    if solver not in get_args(Solver):
-        raise ConfigError(f"solver must be one of {', '.join(get_args(Solver))}, not {solver!r}")
-    if strength is not None and METHODS[name].strength is None:
-        raise ConfigError(f"{name} has no strength")
-    if start_ratio is not None and (name != "catalyst" or not 0 < start_ratio <= 100):
-        raise ConfigError(f"start_ratio is a setting of catalyst in 0..100, not {start_ratio!r} of {name}")
-    if total_steps is not None and total_steps < 1:
-        raise ConfigError(f"total_steps must be at least 1, not {total_steps}")
-    if every is None:
-        every = 1 if total_steps is None else min(max(total_steps // BLOCKS, 1), MOST_EVERY)
-    if every < 1:
-        raise ConfigError(f"every must be at least 1, not {every}")
-    settings = Settings(
-        strength=check_strength(strength if strength is not None else METHODS[name].strength or 0.0),
-        pruning_ratio=check_ratio(0.5 if pruning_ratio is None else pruning_ratio),
+    _refuse_no_groups(groups)
+    if every is None and total_steps is not None:
+        every = min(max(int(total_steps) // BLOCKS, 1), MOST_EVERY)
+    settings = Settings.build(
+        name,
+        strength=strength,
+        pruning_ratio=pruning_ratio,
+        macs_ratio=macs_ratio,
+        allocation=allocation,
+        keep_at_least=keep_at_least,
         start_ratio=start_ratio,
         solver=solver,
+        schedule=schedule,
         total_steps=total_steps,
         generator_seed=generator_seed,
         every=every,
     )
     return REGULARIZERS[name](groups, settings)
+
+
+def _refuse_no_groups(groups: Sequence[FilterGroup]) -> None:
+    if not isinstance(groups, Sequence) or not all(isinstance(group, FilterGroup) for group in groups):
+        found = type(groups).__name__
+        raise NoGroupsError(f"groups are what find_groups returns, not a {found}: call find_groups(model, example_inputs) first")
+    if not groups:
+        skipped = [f"{name}: {reason}" for name, reason in getattr(groups, "skipped", {}).items()]
+        more = f"; and {len(skipped) - REASONS} more" if len(skipped) > REASONS else ""
+        reasons = f" ({'; '.join(skipped[:REASONS])}{more})" if skipped else ""
+        raise NoGroupsError(f"the network has no group of channels that can be pruned losslessly{reasons}")

@@ -2,12 +2,14 @@
 
     n_i^2 = sum of the squares of every parameter entry that belongs to channel i        F_i <- k_i F_i
 
+Squares are float64: of float32 entries none underflows or overflows; of float64 ones those that do are computed again, scaled.
 What a step computes with, a few numbers a channel, is numpy: on vectors this short its calls cost a fifth of torch's.
 Parameters on the CPU are read and written through numpy views of their memory; others are copied over and back.
 """
 
 # C = channels of all groups, P = entries of all 1-D parameters, M = rows of one matrix
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -16,10 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from catalyst_core.errors import NonFiniteError
 from catalyst_core.groups import FilterGroup
 
 Vector = NDArray[np.float64]
 VIEWABLE = (torch.float32, torch.float64)
+SMALLEST_SQUARE = 1e-290  # below it a float64 square may have lost digits
+NAMED = 3  # parameters that a message names
 
 
 class FilterBank:
@@ -43,6 +48,7 @@ class FilterBank:
         self._folded = any(group.folds for group in groups)
         exact = all(parameter.dtype == torch.float64 for parameter, _ in owners)
         self._factors = np.ones(self.total + 1, dtype=np.float64 if exact else np.float32)
+        self._may_underflow = any(parameter.dtype == torch.float64 for parameter, _ in owners)
         self._addresses: list[int] = []
         self._views: list[NDArray[np.floating]] = []
 
@@ -51,17 +57,41 @@ class FilterBank:
         return np.split(values, np.cumsum(self.sizes)[:-1])
 
     def magnitudes(self) -> Vector:
-        """(C,) n_i."""
+        """(C,) n_i. Raises `NonFiniteError` naming the parameters of which an F_i holds NaN or infinity."""
         if self._folded:
-            return np.concatenate([group.magnitudes().double().cpu().numpy() for group in self.groups])
-        squares = np.zeros(self.total + 1)
-        if self._vectors:
-            flat = self._read()
-            squares += np.bincount(self._owner, flat * flat, self.total + 1)
-        for matrix, owner in self._matrices:
-            rows = matrix.detach().flatten(1).square().sum(1).double().cpu().numpy()
-            squares += np.bincount(owner, rows, self.total + 1)
-        return np.sqrt(squares[:-1])
+            return self._checked(np.concatenate([group.magnitudes().double().cpu().numpy() for group in self.groups]))
+        if not self._may_underflow:
+            return np.sqrt(self._checked(self._squares()[:-1]))
+        with np.errstate(over="ignore"):
+            squares = self._squares()
+        if squares.min() > SMALLEST_SQUARE and np.isfinite(squares).all():
+            return np.sqrt(squares[:-1])
+        return self._checked(self._rescaled()[:-1])
+
+    def check_finite(self) -> None:
+        """Raises `NonFiniteError` as `magnitudes` does, for less."""
+        if self._folded:
+            self.magnitudes()
+        flat = np.concatenate(self._views) if self._viewable() else self._read() if self._vectors else np.zeros(1)
+        if not math.isfinite(np.dot(flat, flat)):  # BLAS warns of nothing, and takes a fifth of the time of a sum
+            self._refuse_non_finite()
+        if not all(math.isfinite(float(matrix.detach().sum())) for matrix, _ in self._matrices):
+            self._refuse_non_finite()
+
+    @torch.no_grad()
+    def agree(self) -> None:
+        """In distributed training every rank takes rank 0's running statistics where n_i depends on them: "folded" magnitudes.
+
+        They differ from one forward pass to the next; DistributedDataParallel's default is to do the same before each.
+        """
+        if not (self._folded and torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return
+        norms = {id(fold.norm): fold.norm for group in self.groups for fold in group.folds}.values()
+        statistics = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var)]
+        flat = torch.cat(statistics)
+        torch.distributed.broadcast(flat, src=0)
+        for tensor, agreed in zip(statistics, flat.split([len(one) for one in statistics]), strict=True):
+            tensor.copy_(agreed)
 
     def scale_(self, factors: Vector) -> None:
         """F_i <- factors[i] F_i, in place. `factors` is (C,)."""
@@ -101,6 +131,54 @@ class FilterBank:
             total = total.to(parameter) + (parameter.abs() * _column(owner < self.total, parameter)).sum()
         return total
 
+    # magnitudes
+
+    def _squares(self) -> Vector:
+        """(C + 1,) n_i^2."""
+        squares = np.zeros(self.total + 1)
+        if self._vectors:
+            flat = self._read()
+            squares += np.bincount(self._owner, flat * flat, self.total + 1)
+        for matrix, owner in self._matrices:
+            rows = torch.linalg.vector_norm(matrix.detach().flatten(1), dim=1, dtype=torch.float64).square().cpu().numpy()
+            squares += np.bincount(owner, rows, self.total + 1)
+        return squares
+
+    def _rescaled(self) -> Vector:
+        """(C + 1,) n_i, each computed with its largest entry divided out."""
+        parts = [(self._read()[:, None], self._owner)] if self._vectors else []
+        parts += [(matrix.detach().flatten(1).double().cpu().numpy(), owner) for matrix, owner in self._matrices]
+        largest, squares = np.zeros(self.total + 1), np.zeros(self.total + 1)
+        for values, owner in parts:
+            np.maximum.at(largest, owner, np.abs(values).max(1))
+        unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for values, owner in parts:
+                squares += np.bincount(owner, np.square(values / unit[owner, None]).sum(1), self.total + 1)
+            return unit * np.sqrt(squares)
+
+    def _checked(self, values: Vector) -> Vector:
+        if not np.isfinite(values).all():
+            self._refuse_non_finite()
+        return values
+
+    def _refuse_non_finite(self) -> None:
+        """Raises when it finds one: a sum may also have overflowed, and slices that belong to nobody may hold anything."""
+        found: dict[str, int] = {}
+        for group in self.groups:
+            for part in group.measured:
+                values = part.parameter.detach().flatten(1) if part.parameter.ndim > 1 else part.parameter.detach()[:, None]
+                wrong = int((~torch.isfinite(values[part.rows.to(values.device)])).any(1).sum())
+                if wrong:
+                    found[part.name or group.name] = wrong
+            wrong = int((~torch.isfinite(group.squares())).sum()) if group.folds else 0
+            if wrong:
+                found.setdefault(f"{group.name} or the BatchNorm behind it", wrong)
+        if found:
+            named = ", ".join(f"{name} ({count} of its filters)" for name, count in list(found.items())[:NAMED])
+            more = f" and {len(found) - NAMED} more parameters" if len(found) > NAMED else ""
+            raise NonFiniteError(f"NaN or infinity in {named}{more}; nothing was changed; try a lower learning rate or strength")
+
     # memory
 
     def _viewable(self) -> bool:
@@ -112,10 +190,10 @@ class FilterBank:
             self._views = [parameter.detach().numpy() for parameter in self._vectors] if seen else []
         return bool(self._views)
 
-    def _read(self) -> NDArray[np.floating]:
+    def _read(self) -> Vector:
         """(P,) a copy."""
         if self._viewable():
-            return np.concatenate(self._views)
+            return np.concatenate(self._views, dtype=np.float64)
         return torch.cat([parameter.detach() for parameter in self._vectors]).double().cpu().numpy()
 
     def _write(self, flat: NDArray[np.floating]) -> None:

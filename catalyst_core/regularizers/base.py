@@ -21,27 +21,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from catalyst_core import audits
+from catalyst_core.allocation import Allocator, Counts
 from catalyst_core.catalog import METHODS
-from catalyst_core.config import Solver
-from catalyst_core.decisions import Decisions, budget, keep_largest
+from catalyst_core.decisions import Decisions, keep_largest
 from catalyst_core.errors import ConfigError
 from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers.bank import FilterBank, Vector
-
-MOST_STRENGTH = 1e4
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What `build_regularizer` was asked for."""
-
-    strength: float
-    pruning_ratio: float
-    start_ratio: float | None = None
-    solver: Solver = "proximal"
-    total_steps: int | None = None
-    generator_seed: int = 0
-    every: int = 1
+from catalyst_core.regularizers.settings import LIVE, Settings
 
 
 @dataclass(frozen=True)
@@ -57,54 +43,66 @@ class Measurement:
 
 
 class Regularizer:
-    """Decides by magnitude: within each group the budget's share of the smallest n_i goes. Penalty 0, no step.
+    """Decides by magnitude: in each group as many of the smallest n_i go as the budget's allocation says. Penalty 0, no step.
 
-    `seconds` is the time spent in `step` (proximal) or in `penalty` and `step` (subgradient) so far.
+    `seconds` is the time spent in `step` (proximal) or in `penalty` and `step` (subgradient) so far; `settings` are those
+    in force.
     """
 
     name: ClassVar[str] = "none"
 
     def __init__(self, groups: Sequence[FilterGroup], settings: Settings) -> None:
         self.groups = tuple(groups)
-        self.settings = settings
         self.bank = FilterBank(groups)
+        self.bank.check_finite()
+        kept = settings.keep_at_least if settings.allocation == "global" else 0.0
+        self.allocator = Allocator(self.bank.sizes, getattr(groups, "macs", None), kept)
         self.seconds = 0.0
         self.steps = 0
         self._size = 0.0  # t gathered since the last step that was taken
-        self._strength = settings.strength
-        self._ratio = settings.pruning_ratio
+        self._adopt(settings)
 
     # settings that may change while training runs
 
     @property
     def strength(self) -> float:
         """lambda, without ramp. Setting it raises `ConfigError` outside 0..10000, and where the method has none."""
-        return self._strength
+        return self.settings.strength
 
     @strength.setter
     def strength(self, value: float) -> None:
         if METHODS[self.name].strength is None:
             raise ConfigError(f"{self.name} has no strength")
-        self._strength = check_strength(value)
+        self._adopt(self.settings.changed(strength=value))
 
     @property
-    def pruning_ratio(self) -> float:
-        """Share of every group's channels to prune. Setting it raises `ConfigError` outside (0, 1)."""
-        return self._ratio
+    def pruning_ratio(self) -> float | None:
+        """Share of the channels to prune; None: another budget is in force. Setting it replaces that, or raises `BudgetError`."""
+        return self.settings.pruning_ratio
 
     @pruning_ratio.setter
     def pruning_ratio(self, value: float) -> None:
-        self._ratio = check_ratio(value)
+        self._rebudget(pruning_ratio=value, macs_ratio=None)
+
+    @property
+    def macs_ratio(self) -> float | None:
+        """Share of the network's MACs to remove; as above."""
+        return self.settings.macs_ratio
+
+    @macs_ratio.setter
+    def macs_ratio(self, value: float) -> None:
+        self._rebudget(pruning_ratio=None, macs_ratio=value)
 
     @property
     def current_strength(self) -> float:
         """lambda in force at the next step, ramp included."""
-        return self._strength
+        return self.settings.strength
 
     @property
     def targets(self) -> list[int]:
-        """(G,) channels to prune in each group."""
-        return [budget(size, self._ratio) for size in self.bank.sizes]
+        """(G,) channels to prune in each group; 0 for a fixed ratio, which has no budget."""
+        uniform = self.settings.allocation == "uniform"
+        return (self._shares if uniform else self._allocated(self._magnitudes())).tolist()
 
     # while training runs
 
@@ -119,18 +117,26 @@ class Regularizer:
     def step(self, lr: float) -> None:
         """The proximal step of size `lr` * `current_strength`; nothing to F for the subgradient solver.
 
-        With `every` > 1 the sizes of that many calls are gathered into one step.
+        With `every` > 1 the sizes of that many calls are gathered into one step, and the filters are looked at only then.
+        Before anything is changed it raises `ConfigError` for an `lr` that is negative or not finite, and `NonFiniteError`
+        for NaN or infinity in an F_i.
         """
         start = time.perf_counter()
-        self._size += float(lr) * self.current_strength
+        size = self._size_of(float(lr))
+        self.bank.agree()
+        due = (self.steps + 1) % self.settings.every == 0 or self.steps + 1 == self.settings.total_steps
+        if due:
+            self.bank.check_finite()
+        self._size += size
         self.steps += 1
-        if self.steps % self.settings.every == 0 or self.steps == self.settings.total_steps:
+        if due:
             self._step(self._size)
             self._size = 0.0
         self.seconds += time.perf_counter() - start
 
     def settle(self) -> None:
         """Decide every channel now. Nothing to do for methods that decide by a cut."""
+        self.bank.check_finite()
 
     # what it says
 
@@ -169,23 +175,57 @@ class Regularizer:
         return {
             "name": self.name,
             "sizes": list(self.bank.sizes),
-            "strength": self._strength,
-            "pruning_ratio": self._ratio,
+            "settings": self.settings.model_dump(),
             "steps": self.steps,
             "size": self._size,
             "seconds": self.seconds,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Raises `ConfigError` when the state is of another method or of other groups."""
+        """Raises `ConfigError` for a state of another method, of other groups, or of another kind of budget or allocation.
+
+        Strength and budget are the state's afterwards; the other settings stay this one's.
+        """
         if (state["name"], state["sizes"]) != (self.name, self.bank.sizes):
             raise ConfigError(
                 f"this state is of {state['name']} on groups of {state['sizes']}, not {self.name} on {self.bank.sizes}"
             )
-        self._strength, self._ratio = state["strength"], state["pruning_ratio"]
+        theirs = self.settings.changed(**state["settings"])
+        if theirs.kind != self.settings.kind:
+            raise ConfigError(f"this state has {theirs.kind}, not {self.settings.kind}: build the regularizer with the state's")
+        self._adopt(self.settings.changed(**{name: getattr(theirs, name) for name in LIVE}))
         self.steps, self._size, self.seconds = state["steps"], state["size"], state["seconds"]
 
+    # the budget
+
+    def _adopt(self, settings: Settings) -> None:
+        """Raises `BudgetError`, and changes nothing, where the budget cannot be met."""
+        budget = settings.budget
+        self._shares = np.zeros(len(self.groups), np.int64) if budget is None else self.allocator.uniform(budget)  # (G,) uniform
+        self.settings = settings
+
+    def _rebudget(self, **budget: float | None) -> None:
+        self._adopt(self.settings.changed(**budget))
+
+    def _allocated(self, magnitudes: Vector) -> Counts:
+        """(C,) n -> (G,) channels to prune, in the allocation in force."""
+        budget = self.settings.budget
+        if self.settings.allocation == "uniform" or budget is None:
+            return self._shares
+        return self.allocator.ranked(budget, self._standing(magnitudes))
+
     # what a method fills in
+
+    def _size_of(self, lr: float) -> float:
+        """t of one step. Raises before anything is changed."""
+        if not (math.isfinite(lr) and lr >= 0):
+            raise ConfigError(f"the learning rate of a step must be a finite number of at least 0, not {lr!r}")
+        return lr * self.current_strength
+
+    def _standing(self, magnitudes: Vector) -> Vector:
+        """(C,) n -> (C,) z, what global allocation compares between groups: the largest go first."""
+        with np.errstate(divide="ignore"):
+            return self.allocator.standardised(-np.log(magnitudes), self._shares)
 
     def _penalty(self) -> Tensor:
         return torch.zeros(())
@@ -197,7 +237,8 @@ class Regularizer:
         return self.bank.magnitudes()
 
     def _kept(self, magnitudes: Vector) -> NDArray[np.bool_]:
-        return np.concatenate([keep_largest(n, k) for n, k in zip(self.bank.split(magnitudes), self.targets, strict=True)])
+        targets = self._allocated(magnitudes)
+        return np.concatenate([keep_largest(n, k) for n, k in zip(self.bank.split(magnitudes), targets, strict=True)])
 
     def _thresholds(self, magnitudes: Vector, kept: NDArray[np.bool_]) -> list[float | None]:
         return [midpoint(n, stays) for n, stays in zip(self.bank.split(magnitudes), self.bank.split(kept), strict=True)]
@@ -205,20 +246,6 @@ class Regularizer:
     def _margins(self, magnitudes: Vector, kept: NDArray[np.bool_], thresholds: list[float | None]) -> Vector:
         limits = np.repeat([np.nan if limit is None else limit for limit in thresholds], self.bank.sizes)
         return audits.margins(magnitudes, limits, kept)
-
-
-def check_strength(value: float) -> float:
-    """A strength that can be used; raises `ConfigError`."""
-    if not (math.isfinite(value) and 0 <= value <= MOST_STRENGTH):
-        raise ConfigError(f"strength must lie in 0..{MOST_STRENGTH:g}, not {value!r}")
-    return float(value)
-
-
-def check_ratio(value: float) -> float:
-    """A pruning ratio that can be used; raises `ConfigError`."""
-    if not (math.isfinite(value) and 0 < value < 1):
-        raise ConfigError(f"pruning_ratio must lie between 0 and 1, both excluded, not {value!r}")
-    return float(value)
 
 
 def midpoint(magnitudes: Vector, kept: NDArray[np.bool_]) -> float | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from catalyst_core.groups import FilterGroup
@@ -17,7 +18,7 @@ class MagnitudeCut(Regularizer):
 
 
 class RandomCut(Regularizer):
-    """Within each group the channels are drawn once, from `generator_seed`; a larger ratio prunes the same and more."""
+    """The channels are drawn once, from `generator_seed`; a larger ratio prunes the same and more. Global: one draw over all."""
 
     name = "random"
 
@@ -28,14 +29,17 @@ class RandomCut(Regularizer):
     def _kept(self, magnitudes: NDArray[np.float64]) -> NDArray[np.bool_]:
         return super()._kept(self._draw)
 
+    def _standing(self, magnitudes: NDArray[np.float64]) -> NDArray[np.float64]:
+        return -self._draw  # draws of all groups compare as they are
+
     def _thresholds(self, magnitudes: NDArray[np.float64], kept: NDArray[np.bool_]) -> list[float | None]:
         return [None] * len(self.groups)
 
     def state_dict(self) -> dict[str, Any]:
         """With the draw."""
-        return {**super().state_dict(), "draw": self._draw.tolist()}
+        return {**super().state_dict(), "draw": torch.from_numpy(self._draw.copy())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Regularizer.load_state_dict`."""
         super().load_state_dict(state)
-        self._draw = np.asarray(state["draw"])
+        self._draw = state["draw"].numpy().copy()

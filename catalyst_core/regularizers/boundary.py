@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from catalyst_core.regularizers.bank import Vector
 
 Mask = NDArray[np.bool_]
-CLEARANCE = 0.9  # ratio that the nearest channel is left at when no undecided one may stay on its side of the boundary
 PRUNED = 1e200  # ratios from here on mean n = 0
+CLEARANCE = 0.9  # ratio that the nearest channel is left at when no undecided one may stay on its side of the boundary
 
 
 class Boundary:
@@ -38,7 +38,7 @@ class Boundary:
         Returns the (C,) preserved channels that have to compete again because the undecided ones do not suffice. Where
         more channels are pruned already than the target asks for, the boundary comes right behind them.
         """
-        gone, safe = self._count(pruned), self._count(preserved)
+        gone, safe = self.count(pruned), self.count(preserved)
         again = np.asarray(targets) > self._sizes - safe  # (G,)
         safe = np.where(again, 0, safe)
         self._place(np.clip(targets, gone, self._sizes - safe))
@@ -63,8 +63,8 @@ class Boundary:
         above = ends - 1 - position
         self._neighbours = np.stack([above, above - 1], axis=1)  # (G, 2)
 
-    def _count(self, mask: Mask) -> NDArray[np.int64]:
-        """(C,) -> (G,)"""
+    def count(self, mask: Mask) -> NDArray[np.int64]:
+        """(C,) -> (G,) how many of each group."""
         return np.bincount(self._group_of, mask, len(self._sizes)).astype(np.int64)
 
 
@@ -77,4 +77,4 @@ def _factor(above: float, below: float, only_if_crossed: bool) -> float:
         return CLEARANCE / below
     if decided_below:  # so above <= 1: every undecided channel has to go
         return 1 / (CLEARANCE * above)
-    return 1 / math.sqrt(above * below)
+    return 1 / (math.sqrt(above) * math.sqrt(below))

@@ -4,12 +4,13 @@
     u_i = log(D_i / n_i)          u_i > 0 runs to +inf: pruned; u_i < 0 to -inf: preserved
 
 Budgeted: D_i = n_i at the start, and before each step one common factor in each group, D_i <- D_i exp(-q), moves the
-boundary u = 0 to the midpoint q that leaves exactly the budget's number of channels above it. The penalty and its
-zero set are the paper's; the dynamics, the budget and the settling are derived here (docs/mathematics.md).
+boundary u = 0 to the midpoint q that leaves exactly the budget's number of channels above it. Global allocation chooses
+these numbers anew before each step, by w_i = (D_i - n_i) / (D_i + n_i) = tanh(u_i / 2). The penalty and its zero set
+are the paper's; the dynamics, the budget and the settling are derived here (docs/mathematics.md).
 """
 
 # C = channels of all groups, G = groups
-# n = magnitudes, D = catalyst variables, u = log-ratios, t = step size, k = factors of F
+# n = magnitudes, D = catalyst variables, u = log-ratios, w = tanh(u / 2), t = step size, k = factors of F
 
 import math
 from collections.abc import Sequence
@@ -21,17 +22,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from catalyst_core import audits
-from catalyst_core.errors import ConfigError
+from catalyst_core.allocation import Counts
+from catalyst_core.config import RAMP, RAMP_SHARE
+from catalyst_core.errors import ConfigError, StrengthError
 from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers.bank import Vector
-from catalyst_core.regularizers.base import Regularizer, Settings
+from catalyst_core.regularizers.base import Regularizer
 from catalyst_core.regularizers.boundary import Boundary
+from catalyst_core.regularizers.settings import Settings
 
-RAMP = (0.3, 2.0)  # factors on the strength: geometric from the first to the second ...
-RAMP_SHARE = 0.6  # ... over this share of the sparse steps
 SETTLE_SHARE = 0.1  # the last steps, in which whatever is undecided is brought to zero in time
-LARGEST_STEP = 0.5  # t of one step; any t < 1 keeps the sign of n - D
-SILENT = 1e-250  # stands for n = 0 in ratios, so that none is infinite
+LARGEST_SUM = 0.5  # t of several steps gathered into one, whose sum may be 1 or more although each is less
+LARGEST_RATIO = 1e300  # stands for D / 0
 ALMOST_ONE = 0.999  # t while settling
 
 
@@ -47,34 +49,35 @@ class Catalyst(Regularizer):
 
     def __init__(self, groups: Sequence[FilterGroup], settings: Settings) -> None:
         super().__init__(groups, settings)
+        self.bank.agree()
         n = self.bank.magnitudes()
         self._alive = n > 0  # (C,) a filter that is zero from the start is pruned from the start ...
         self._d = np.where(self._alive, n * (settings.start_ratio or 1.0), 1.0)  # (C,) ... and any D > 0 says so
         self._boundary = Boundary(self.bank.sizes)
-        self._aim()
+        self._targets = self._shares  # (G,)
+        self._aim(n)
 
     # settings and state
 
-    @property
-    def pruning_ratio(self) -> float:
-        """As in the contract; a fixed ratio c has no budget: setting one raises `ConfigError`."""
-        return self._ratio
-
-    @pruning_ratio.setter
-    def pruning_ratio(self, value: float) -> None:
+    def _rebudget(self, **budget: float | None) -> None:
         if self._is_fixed:
-            raise ConfigError("catalyst with a fixed start_ratio has no pruning_ratio")
-        Regularizer.pruning_ratio.__set__(self, value)
-        self._aim()
+            raise ConfigError(f"catalyst with a fixed start_ratio has no {' and no '.join(budget)}")
+        super()._rebudget(**budget)
+        self._aim(self._magnitudes())
+
+    @property
+    def targets(self) -> list[int]:
+        """As in the contract; those of global allocation hold until the next step."""
+        return self._targets.tolist()
 
     @property
     def current_strength(self) -> float:
-        """lambda at the next step. With a budget and `total_steps`: from 0.3 to 2 times the strength over 60 % of those."""
-        total = self.settings.total_steps
-        if total is None or self._is_fixed:
-            return self._strength
+        """lambda at the next step. With a ramp: from 0.3 to 2 times the strength over 60 % of the steps."""
+        strength, total = self.settings.strength, self.settings.total_steps
+        if total is None or not self._has_ramp:
+            return strength
         progress = min(self.steps / (RAMP_SHARE * total), 1.0)
-        return self._strength * RAMP[0] * (RAMP[1] / RAMP[0]) ** progress
+        return strength * RAMP[0] * (RAMP[1] / RAMP[0]) ** progress
 
     @property
     def catalysts(self) -> list[Tensor]:
@@ -87,16 +90,15 @@ class Catalyst(Regularizer):
         return int((self._alive & (self._d > 0)).sum())
 
     def state_dict(self) -> dict[str, Any]:
-        """With D and which channels are not pruned."""
-        own = {"catalysts": torch.from_numpy(self._d.copy()), "alive": torch.from_numpy(self._alive.copy())}
-        return {**super().state_dict(), **own}
+        """With D, which channels are not pruned, and how many of each group go."""
+        arrays = {"catalysts": self._d, "alive": self._alive, "targets": self._targets}
+        return {**super().state_dict(), **{name: torch.from_numpy(array.copy()) for name, array in arrays.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Regularizer.load_state_dict`."""
         super().load_state_dict(state)
-        self._d = state["catalysts"].numpy().copy()
-        self._alive = state["alive"].numpy().copy()
-        self._aim()
+        self._d, self._alive, self._targets = (state[name].numpy().copy() for name in ("catalysts", "alive", "targets"))
+        self._boundary.aim(self._targets, ~self._alive, self._preserved)
 
     # the step
 
@@ -106,22 +108,41 @@ class Catalyst(Regularizer):
 
     def _step(self, size: float) -> None:
         n, left = self._magnitudes(), self._steps_left()
-        ratio = self._d / np.maximum(n, SILENT)  # (C,)
+        ratio = self._ratios(n)
         if not self._is_fixed:
+            if self.settings.allocation == "global" and left is None:
+                self._aim_again(ratio)
             factors = np.asarray(self._boundary.factors(ratio, left is not None)).take(self.bank.group_of)
             ratio *= factors
             np.multiply(self._d, factors, out=self._d, where=self._alive)
-        step = min(size, LARGEST_STEP)
+        step = size if self.settings.every == 1 else min(size, LARGEST_SUM)
         if left is not None:
             step = max(step, _step_in_time(ratio, left))
         self._shrink(n, ratio, step)
         if left == 1:
             self.settle()
 
+    def _size_of(self, lr: float) -> float:
+        size = super()._size_of(lr)
+        if size >= 1:
+            largest = 1 / (lr * (RAMP[1] if self._has_ramp and self.settings.total_steps else 1.0))
+            raise StrengthError(
+                f"learning rate {lr:g} x strength {self.current_strength:g} is {size:g}: at 1 or more a step carries n - D "
+                f"across zero by itself; at this learning rate the strength must be below {largest:g} (it is {self.strength:g})"
+            )
+        return size
+
+    def _ratios(self, n: Vector) -> Vector:
+        """(C,) D / n: the largest ratio for the pruned, 0 for the preserved."""
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            ratio = self._d / n
+        return np.fmin(np.fmax(ratio, 0), LARGEST_RATIO)  # fmax: 0 / 0, a preserved filter that something else has zeroed
+
     def _shrink(self, n: Vector, ratio: Vector, step: float) -> None:
         """Both halves of the proximal step from the old values; the subgradient solver moves D only."""
-        moves = self.settings.solver == "proximal"
-        k = np.maximum(1 - step * ratio, 0) if moves else self._alive.astype(float)
+        k = self._alive.astype(float)
+        if self.settings.solver == "proximal" and step > 0:
+            k = np.maximum(1 - step * ratio, 0)
         self._d -= step * n
         np.maximum(self._d, 0, out=self._d)
         self._alive = k > 0
@@ -149,13 +170,52 @@ class Catalyst(Regularizer):
     def _is_fixed(self) -> bool:
         return self.settings.start_ratio is not None
 
-    def _aim(self) -> None:
-        """Where the boundary of each group belongs; preserved channels compete again where the budget needs them."""
+    @property
+    def _has_ramp(self) -> bool:
+        return self.settings.schedule == "ramp" and not self._is_fixed
+
+    @property
+    def _preserved(self) -> NDArray[np.bool_]:
+        return self._alive & (self._d == 0)
+
+    def _aim(self, n: Vector) -> None:
+        """Where a new budget puts each group's boundary; preserved channels compete again where it needs them."""
         if self._is_fixed:
             return
-        n = self._magnitudes()
-        again = self._boundary.aim(self.targets, ~self._alive, self._alive & (self._d == 0))
+        self._targets = self._allocated(n)
+        again = self._boundary.aim(self._targets, ~self._alive, self._preserved)
         self._d = np.where(again, n, self._d)
+
+    def _allocated(self, magnitudes: Vector) -> Counts:
+        if self.settings.allocation == "uniform":
+            return self._shares
+        return self._ranked(self._ratios(magnitudes), self._boundary.count(~self._alive), None)
+
+    def _aim_again(self, ratio: Vector) -> None:
+        """Global allocation by what is known now. Decided channels stay decided; the total stays the budget's.
+
+        Where most channels of a group are decided, its median and spread say how far the bifurcation has come and no longer
+        what the task wants: the number that goes is left as it is there, or the decided would draw more after them.
+        """
+        pruned, preserved = self._boundary.count(~self._alive), self._boundary.count(self._preserved)
+        sizes = self.allocator.sizes
+        held = 2 * (pruned + preserved) > sizes
+        if not held.all():
+            low, high = np.where(held, self._boundary.position, [pruned, np.minimum(sizes - preserved, self.allocator.caps)])
+            self._targets = self._ranked(ratio, low, np.maximum(low, high))
+            self._boundary.aim(self._targets, ~self._alive, self._preserved)
+
+    def _ranked(self, ratio: Vector, low: Counts, high: Counts | None) -> Counts:
+        """(C,) D / n -> (G,) targets.
+
+        Compared is w, not u: they rank alike, and a step without a task multiplies the w of every undecided channel of every
+        group by (1 + t) / (1 - t), which division by the spread takes out. With u, whose tails run away, the group that
+        is furthest in its bifurcation would win.
+        """
+        budget = self.settings.budget
+        assert budget is not None
+        w = 1 - 2 / (ratio + 1)
+        return self.allocator.ranked(budget, self.allocator.standardised(w, self._shares), low, high)
 
     def _keep_one(self, n: Vector, ratio: Vector, k: Vector) -> None:
         """A fixed ratio c > 1 may prune a whole group: then the channel with the smallest u stays."""
@@ -196,5 +256,6 @@ def _step_in_time(ratio: Vector, left: int) -> float:
 
     One step of size t multiplies |n - D| / (n + D) by (1 + t) / (1 - t), so artanh(t) * left >= artanh(min / max of n, D).
     """
-    smaller = float(np.minimum(ratio, 1 / np.maximum(ratio, SILENT)).max())
+    with np.errstate(divide="ignore", over="ignore"):  # 1 / 0 is the infinite ratio of a pruned channel
+        smaller = float(np.minimum(ratio, 1 / ratio).max())
     return min(math.tanh(math.atanh(min(smaller, ALMOST_ONE)) / left), ALMOST_ONE)

@@ -223,11 +223,12 @@ class Contender:
         """A regularizer of these groups; with `settings`, the one for sparse training, with the settings now in force."""
         method = self.config.method
         fixed = method.start_ratio if name == method.name else None
+        budget = None if fixed else settings.pruning_ratio if settings else self.config.pruning_ratio
         return build_regularizer(
             name,
             self.groups,
             strength=settings.strength if settings else method.strength if name == method.name else None,
-            pruning_ratio=settings.pruning_ratio if settings else self.config.pruning_ratio,
+            pruning_ratio=budget,
             start_ratio=fixed,
             solver=method.solver,
             total_steps=self.plan.sparse if settings else None,

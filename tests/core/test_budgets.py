@@ -224,6 +224,7 @@ def test_fixed_ratio_below_one_prunes_nothing_without_a_task_and_above_one_all_b
 
 
 def test_fixed_ratio_has_no_budget():
-    reg = build_regularizer("catalyst", [group_of([1.0, 2.0])], start_ratio=1.3, pruning_ratio=0.5)
+    reg = build_regularizer("catalyst", [group_of([1.0, 2.0])], start_ratio=1.3)
+    assert (reg.pruning_ratio, reg.targets) == (None, [0])
     with pytest.raises(ConfigError, match="no pruning_ratio"):
         reg.pruning_ratio = 0.2
