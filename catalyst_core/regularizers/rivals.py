@@ -26,8 +26,9 @@ from torch import Tensor
 from catalyst_core.errors import NetworkError
 from catalyst_core.groups import FilterGroup, FilterGroups
 from catalyst_core.regularizers.bank import Vector
-from catalyst_core.regularizers.base import Regularizer, Settings
+from catalyst_core.regularizers.base import Regularizer
 from catalyst_core.regularizers.lasso import L1, GroupLasso
+from catalyst_core.regularizers.settings import Settings
 
 MIX = 0.5  # a of the sparse Group Lasso: neither of its two terms is preferred
 KAPPA = 1.2  # polarization: its class says why

@@ -245,3 +245,12 @@ def test_slimming_names_the_group_without_batchnorm(make_network, images, networ
     groups = find_groups(make_network(network), images)
     with pytest.raises(NetworkError, match=f"group '{groups[0].name}': slimming needs a BatchNorm"):
         build_regularizer("slimming", groups)
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_budgets_in_macs_and_one_ranking_over_all_groups(make_network, images, name):
+    groups = find_groups(make_network("cnn"), images)
+    reg = build_regularizer(name, groups, macs_ratio=0.5, allocation="global")
+    kept = np.concatenate([mask.numpy() for mask in reg.decisions().kept.values()])
+    everything = np.ones_like(kept)
+    assert groups.macs.count(kept) == pytest.approx(0.5 * groups.macs.count(everything), rel=0.05)
