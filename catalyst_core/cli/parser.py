@@ -73,8 +73,9 @@ def _add_bench(subparsers: Any) -> None:
     bench = subparsers.add_parser("bench", help="timings on this machine, as ratios measured side by side")
     kinds = bench.add_subparsers(required=True, metavar="WHAT")
     sentence = "what a regularizer adds to a training step, ours and Torch-Pruning's"
-    timed = kinds.add_parser("regularizer", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
-    timed.set_defaults(command=benching.regularizer)
+    description = f"{sentence[0].upper()}{sentence[1:]}. {benching.REGULARIZERS}"
+    timed = kinds.add_parser("regularizers", aliases=["regularizer"], help=sentence, description=description)
+    timed.set_defaults(command=benching.regularizers)
     timed.add_argument("--steps", type=int, default=30, metavar="N", help="timed steps a network (default: 30)")
     timed.add_argument("--threads", type=int, default=1, metavar="N", help="torch threads (default: 1)")
     timed.add_argument("--json", action="store_true", help="print one JSON object")
