@@ -234,7 +234,7 @@ class Catalyst(Regularizer):
 
     def _kept(self, magnitudes: Vector) -> NDArray[np.bool_]:
         """The smallest u stay; of equal ones, as all are before the first step, the larger magnitude."""
-        margins = self._margins(magnitudes, np.zeros(len(magnitudes), dtype=bool), [])  # -u
+        margins = self._margins(magnitudes, self._alive, [])  # -u
         kept = np.ones(len(magnitudes), dtype=bool)
         start = 0
         for index, (margin, n) in enumerate(zip(self.bank.split(margins), self.bank.split(magnitudes), strict=True)):

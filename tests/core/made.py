@@ -1,5 +1,6 @@
 """Filter groups made by hand, in float64."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import ArrayLike
 from torch import nn
 
 from catalyst_core.groups import FilterGroup, Part
+from catalyst_core.macs import LayerMacs, MacsModel
 from catalyst_core.regularizers import Regularizer, build_regularizer
 
 
@@ -47,3 +49,12 @@ def noise(group: FilterGroup, rng: np.random.Generator, size: float = 0.02) -> N
 def pruned_counts(reg: Regularizer) -> list[int]:
     """How many channels of each group would go if it were decided now."""
     return [int((~mask).sum()) for mask in reg.bank.split(reg.measure().kept)]
+
+
+def chain_macs(sizes: list[int]) -> MacsModel:
+    """A chain of convolutions: 3 inputs -> every group in turn -> 10 outputs, the resolution halved at every layer."""
+    starts = np.cumsum([0, *sizes])
+    ends = [np.full(3, -1), *(np.arange(*pair) for pair in pairwise(starts)), np.full(10, -1)]
+    return MacsModel(
+        LayerMacs(f"conv{i}", 9 * 4 ** (len(sizes) - i), rows, columns) for i, (columns, rows) in enumerate(pairwise(ends))
+    )
