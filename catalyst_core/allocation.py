@@ -5,6 +5,8 @@
 
 s_i is a score, larger goes first; each group's own median and median absolute deviation are taken out of it, because
 scores of different layers do not compare: a plain quantile over all of them starves the early layers (docs/mathematics.md).
+What is left to tell groups apart is the shape of their scores. At half of the channels there is nothing left: half of every
+group lies above its median, so `global` is `uniform` there.
 """
 
 # C = channels of all groups, G = groups, L = layers, B = candidate ratios

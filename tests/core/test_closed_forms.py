@@ -6,7 +6,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.core.made import catalyst_with
+from catalyst_core.regularizers import build_regularizer
+from tests.core.made import catalyst_with, group_of
 
 sizes = st.floats(1e-3, 1e3)
 steps = st.floats(0.02, 0.45)
@@ -98,3 +99,72 @@ def test_criterion(c, strength, excess, above):
         if magnitudes[0] * catalysts[0] == 0:
             break
     assert (magnitudes[0] > 0) == above
+
+
+@given(n=sizes, c=st.floats(0.02, 50), t=st.floats(0.001, 0.999), count=st.integers(1, 20))
+@settings(deadline=None)
+def test_no_step_below_one_turns_the_sign_of_n_minus_d(n, c, t, count):
+    """For 0 < t < 1, steps of any size: sign(n - D) is what it was, until one of the two is zero, and never the opposite."""
+    assume(abs(c - 1) > 1e-6)
+    reg = catalyst_with([n, 1e4], [c * n, 1e-3])
+    for magnitudes, catalysts in run(reg, t, count):
+        assert np.sign(magnitudes[0] - catalysts[0]) == np.sign(1 - c)
+
+
+@given(
+    n=st.lists(sizes, min_size=2, max_size=10),
+    powers=st.lists(st.integers(-20, 20), min_size=10, max_size=10),
+    t=st.floats(0.02, 0.45),
+    seed=st.integers(0, 1000),
+)
+@settings(deadline=None, max_examples=30)
+def test_trajectories_scale_with_powers_of_two_bit_for_bit(n, powers, t, seed):
+    """Filters times 2^k, D times 2^k: every later n and D is times 2^k too, to the last bit, budget and settling included."""
+    scales = 2.0 ** np.array(powers[: len(n)])
+    rng = np.random.default_rng(seed)
+    pulls = [torch.from_numpy(np.exp(0.05 * rng.standard_normal(len(n)))) for _ in range(30)]
+    plain, scaled = (
+        build_regularizer("catalyst", [group_of(values)], pruning_ratio=0.5, total_steps=30, every=1, strength=1.0)
+        for values in (np.array(n), np.array(n) * scales)
+    )
+    for pull in pulls:
+        for reg in (plain, scaled):
+            reg.groups[0].scale_(pull)
+            reg.step(t)
+        np.testing.assert_array_equal(scaled.measure().magnitudes, plain.measure().magnitudes * scales)
+        np.testing.assert_array_equal(scaled.measure().catalysts, plain.measure().catalysts * scales)
+    np.testing.assert_array_equal(scaled.measure().kept, plain.measure().kept)
+
+
+@given(n=sizes, c=st.floats(0.02, 0.98) | st.floats(1.02, 50), t=st.floats(0.01, 0.95))
+@settings(deadline=None, max_examples=100)
+def test_the_number_of_steps_to_the_end_is_exact(n, c, t):
+    """|n - D| / (n + D) grows by (1 + t) / (1 - t) a step: the end comes after ceil(artanh(min(c, 1 / c)) / artanh(t)) steps."""
+    exact = np.arctanh(min(c, 1 / c)) / np.arctanh(t)
+    assume(abs(exact - round(exact)) > 1e-6)  # rounding decides an end that falls on the edge of a step
+    reg = catalyst_with([n, 1e4], [c * n, 1e-4])
+    taken = 0
+    for magnitudes, catalysts in run(reg, t, 2 + int(np.ceil(exact))):
+        taken += 1
+        if magnitudes[0] * catalysts[0] == 0:
+            break
+    assert taken == np.ceil(exact)
+    assert (magnitudes[0] == 0) == (c > 1)
+
+
+@given(n=sizes, c=st.floats(0.05, 0.95) | st.floats(1.05, 20), strength=st.floats(0.2, 5))
+@settings(deadline=None, max_examples=30)
+def test_the_time_of_the_bifurcation(n, c, strength):
+    """In the limit of small steps the end comes at the time artanh(min(c, 1 / c)) / lambda, for filters of any size."""
+    times = []
+    for rate in (4e-3 / strength, 2e-3 / strength):
+        reg = catalyst_with([n, 1e4], [c * n, 1e-6], strength=strength)
+        taken = 0
+        for magnitudes, catalysts in run(reg, rate, 3000):
+            taken += 1
+            if magnitudes[0] * catalysts[0] == 0:
+                break
+        times.append(taken * rate)
+    exact = np.arctanh(min(c, 1 / c)) / strength
+    for time, rate in zip(times, (4e-3 / strength, 2e-3 / strength), strict=True):
+        assert time == pytest.approx(exact, abs=2 * rate)

@@ -1,13 +1,17 @@
 """Penalties and proximal steps against independent references."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from torch import nn
 
 from catalyst_core.catalog import METHODS
+from catalyst_core.config import Magnitude
 from catalyst_core.filters import find_groups
 from catalyst_core.regularizers import REGULARIZERS, build_regularizer
 from tests.core.made import catalyst_with, group_of, noise, pruned_counts, weight_group
@@ -31,6 +35,42 @@ def test_penalties_pass_gradcheck(name):
         return reg.penalty()
 
     assert torch.autograd.gradcheck(penalty, parameters)
+
+
+class TwoLayers(nn.Module):
+    """The smallest network with a group: convolution, BatchNorm, a reader."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.bn, self.fc = nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.fc(self.bn(self.conv(x)).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("magnitude", get_args(Magnitude))
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.strength is not None])
+def test_penalties_pass_gradcheck_for_every_kind_of_magnitude(name, magnitude):
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        model = TwoLayers().double().eval()
+        for tensor in (model.bn.weight, model.bn.bias, model.bn.running_mean, model.bn.running_var):
+            tensor.data.uniform_(0.5, 1.5)
+    groups = find_groups(model, torch.ones(1, 2, 2, 2, dtype=torch.float64), magnitude=magnitude)
+    reg = build_regularizer(name, groups, solver="subgradient")
+    if name == "growing_reg":  # its coefficients are zero until they have grown
+        for _ in range(10):
+            reg.step(0.01)
+    parameters = [*model.conv.parameters(), *model.bn.parameters()]
+    value = reg.penalty()
+    assert value.item() > 0
+    used = [
+        p
+        for p, grad in zip(parameters, torch.autograd.grad(value, parameters, allow_unused=True), strict=True)
+        if grad is not None
+    ]
+    assert used
+    assert torch.autograd.gradcheck(lambda *_: reg.penalty(), used)
 
 
 def test_penalties_by_hand():
