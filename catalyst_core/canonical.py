@@ -46,7 +46,7 @@ def canonicalize(model: nn.Module, groups: Iterable[FilterGroup]) -> CanonicalRe
         if reason:
             skipped[group.name] = reason
             continue
-        n = group.magnitudes().cpu().double()
+        n = group.squares().detach().sqrt().cpu()
         _rescale(group, torch.where(n > 0, 1 / n, 1.0))
         rescaled.append(group.name)
     return CanonicalReport(tuple(rescaled), skipped)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from catalyst_core.coupling import arguments
+from catalyst_core.coupling import arguments, unfused
 from catalyst_core.wrappers import unwrap
 
 
@@ -29,7 +29,7 @@ def count(model: nn.Module, example_inputs: Any) -> Cost:
     model = unwrap(model)
     twin = copy.deepcopy(model).eval()
     inputs = arguments(example_inputs)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with unfused(), FlopCounterMode(display=False) as counter, torch.no_grad():
         twin(*inputs)
     macs = counter.get_total_flops() // 2 // len(inputs[0])
     return Cost(macs, sum(parameter.numel() for parameter in model.parameters()), _saved_bytes(model))

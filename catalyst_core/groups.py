@@ -85,20 +85,24 @@ class FilterGroup:
     inhomogeneous: str | None = field(default=None)  # why no function-preserving rescaling exists
 
     def squares(self) -> Tensor:
-        """(C,) n_i^2, differentiable."""
+        """(C,) n_i^2, differentiable; float64, as the squares of small numbers underflow."""
         if self.folds:
             return torch.stack([fold.squares(self.size) for fold in self.folds]).sum(0)
         total = 0.0
         for part in self.measured:
-            squares = part.parameter.flatten(1).square().sum(1) if part.parameter.ndim > 1 else part.parameter.square()
+            squares = (
+                part.parameter.double().flatten(1).square().sum(1)
+                if part.parameter.ndim > 1
+                else part.parameter.double().square()
+            )
             rows, channels = part.rows.to(squares.device), part.channels.to(squares.device)
             total = total + squares.new_zeros(self.size).index_add(0, channels, squares[rows])
         return total
 
     @torch.no_grad()
     def magnitudes(self) -> Tensor:
-        """(C,) n_i."""
-        return self.squares().sqrt()
+        """(C,) n_i, in the precision of the parameters."""
+        return self.squares().sqrt().to(self.cut[0].parameter)
 
     def scale_(self, factors: Tensor) -> None:
         """Multiply F_i by factors[i], in place. `factors` is (C,)."""

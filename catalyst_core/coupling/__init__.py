@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from catalyst_core.coupling.flow import Tracer
 from catalyst_core.coupling.layers import BatchNorm, Convolution, Layer, Parameters, Transposed, is_grouped, output_dim, outputs
-from catalyst_core.coupling.operations import tensors
+from catalyst_core.coupling.operations import tensors, unfused
 from catalyst_core.coupling.plain import Coupling, Index, Multiplication, Producer, Slot, Traced, arguments
 from catalyst_core.coupling.reading import Reading
 from catalyst_core.errors import ConfigError, ExampleInputError
@@ -44,6 +44,7 @@ __all__ = [
     "output_dim",
     "tensors",
     "trace",
+    "unfused",
 ]
 
 
@@ -59,16 +60,12 @@ def trace(model: nn.Module, example_inputs: Any, ignored_layers: Iterable[nn.Mod
     inputs = [_shortened(one) for one in arguments(example_inputs)]
     parameters = Parameters(twin)
     tracer = Tracer(parameters)
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # it would hide whole layers in one operation
-    try:
-        counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False)
+    with unfused():
         _run(twin.eval(), inputs, counter)
         _watch(twin, inputs, tracer)
         units = dict(tracer.units)
         _watch_training(twin, inputs, tracer)
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
     reading = Reading(twin, tracer, ignored)
     couplings = reading.couplings()
     parameters.check_untied({slot.module for one in couplings if not one.refused for slot in (*one.outputs, *one.readers)})

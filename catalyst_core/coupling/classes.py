@@ -41,17 +41,20 @@ class Classes:
                 self._parents[other] = first
 
     def unite_pairs(self, one: Tensor, other: Tensor, reason: str) -> None:
-        """Element by element, both of one shape. Where one is a channel and the other has to stay, both have to."""
+        """Element by element, both of one shape. A channel that meets one that stays, or nothing but padding, has to stay."""
         if one is other or torch.equal(one, other):
             return
         width = float(len(self._parents) + 3)
-        pairs = torch.unique((one.double() + 2) * width + (other.double() + 2))
-        for key in pairs.tolist():
-            a, b = int(key // width) - 2, int(key % width) - 2
-            if a >= 0 and b >= 0:
+        keys = torch.unique((one.double() + 2) * width + (other.double() + 2)).tolist()
+        pairs = [(int(key // width) - 2, int(key % width) - 2) for key in keys]
+        met = {label for pair in pairs if min(pair) >= 0 for label in pair}
+        for a, b in pairs:
+            if min(a, b) >= 0:
                 self.unite((a, b))
             elif max(a, b) >= 0 and min(a, b) == FIXED:
                 self.refuse(torch.tensor([float(max(a, b))]), reason)
+            elif max(a, b) >= 0 and max(a, b) not in met:
+                self.refuse(torch.tensor([float(max(a, b))]), "it is combined with padding in place of a channel")
 
     def refuse(self, labels: Tensor, reason: str) -> None:
         """Say why these cannot be cut; the first reason stays."""

@@ -21,7 +21,7 @@ from catalyst_core.coupling.activations import Activations, Flow
 from catalyst_core.coupling.classes import FIXED, ZERO, Classes, agree, channels, varies
 from catalyst_core.coupling.layers import BatchNorm, Layer, Owner, Parameters
 from catalyst_core.coupling.operations import tensors
-from catalyst_core.coupling.story import Path, Story, lengthen, merge, probe
+from catalyst_core.coupling.story import Path, Story, acts_alone, lengthen, merge, probe
 
 FIXED_HERE = "it is combined with channels that cannot be removed"
 Args = tuple[Any, ...]
@@ -46,6 +46,7 @@ class Tracer(TorchDispatchMode):
         self.classes = Classes()
         self.first: dict[str, int] = {}  # convolution or linear layer -> label of its first output channel
         self.rows: dict[str, Tensor] = {}  # BatchNorm or PReLU -> the labels of its channels (C,)
+        self.taken: dict[str, Tensor] = {}  # convolution or linear layer -> the labels of what its columns read (C,)
         self.behind: dict[str, str | None] = {}  # BatchNorm -> the layer right in front of it
         self.reads: list[Read] = []
         self.units: dict[str, int] = {}  # layer -> multiply-accumulates of one row and column, all examples
@@ -72,7 +73,7 @@ class Tracer(TorchDispatchMode):
             return
         if name == "convolution":
             self._convolve(args, out)
-        elif name in ("addmm", "mm", "linear"):
+        elif name in ("addmm", "mm", "bmm", "linear"):
             self._multiply(name, args, out)
         elif "batch_norm" in name:
             self._normalise(args, out)
@@ -86,9 +87,11 @@ class Tracer(TorchDispatchMode):
             self._move(func, name, args, kwargs, known, out)
         elif ops.is_gathering(name):
             self._gather(func, name, args, kwargs, out)
+        elif name == "glu":
+            self._gate(args, out)
         elif name == "native_dropout":
             self._flows.put(out[0], known[0])
-        elif ops.is_pointwise(func, name):
+        elif ops.is_pointwise(func, name) or self._acts_alone(func, args, kwargs):
             self._pointwise(func, name, args, kwargs, out)
         else:
             self._refuse(known, self._mixes(name, args), out)
@@ -139,7 +142,7 @@ class Tracer(TorchDispatchMode):
             self._refuse([flow], "a normalisation behind it has no scale and shift of its own that could vanish", out)
             return
         columns = self._columns(x, flow, 1)
-        self._own(owner.name, columns)
+        self._own(self.rows, owner.name, columns)
         in_front = self._right_behind(flow.story, columns)
         self.behind[owner.name] = in_front if self.behind.get(owner.name, in_front) == in_front else None
         self._flows.put(out, Flow(flow.labels.clone(), {owner.name: Path()}))
@@ -197,6 +200,9 @@ class Tracer(TorchDispatchMode):
 
     def _pointwise(self, func: Any, name: str, args: Args, kwargs: Kwargs, out: Any) -> None:
         out = next(tensors(out))
+        if self._is_own_bias(name, args):
+            self._flows.put(out, self._flows.known(args)[0])
+            return
         given = list({id(one): one for one in tensors((args, kwargs)) if one.ndim}.values())
         flows = {id(one): flow for one in given if (flow := self._flows.get(one)) is not None and flow.has_channels}
         wide = {key: ops.widened(flow.labels, out.ndim) for key, flow in flows.items()}
@@ -220,6 +226,21 @@ class Tracer(TorchDispatchMode):
         else:
             self._flows.put(out, Flow(labels, story))
 
+    def _is_own_bias(self, name: str, args: Args) -> bool:
+        """A linear layer adds its bias by itself where its input does not lie in one piece of memory."""
+        if name != "add" or (owner := self.parameters.owner(args[1])) is None or owner.kind != "bias":
+            return False
+        flow = self._flows.get(args[0])
+        return flow is not None and flow.story == {owner.name: Path()}
+
+    def _gate(self, args: Args, out: Tensor) -> None:
+        """x[: C/2] * sigmoid(x[C/2 :]): the two halves go together."""
+        flow = self._flows.get(args[0])
+        assert flow is not None
+        half, gate = flow.labels.chunk(2, args[1] if len(args) > 1 else -1)
+        self.classes.unite_pairs(half, gate, flow.reason or FIXED_HERE)
+        self._flows.put(out, Flow(half.clone(), lengthen(flow.story, "Glu does not scale with its input")))
+
     def _meet_the_rest(self, others: list[Tensor], labels: Tensor, varying: list[int]) -> None:
         """Operands that are not followed: one number for all channels is harmless, one a channel ties them to what stays."""
         for one in others:
@@ -238,7 +259,7 @@ class Tracer(TorchDispatchMode):
         if owner is None or not isinstance(owner.module, nn.PReLU):
             self.classes.refuse(flow.labels, "a PReLU behind it has slopes that are computed from something else")
             return
-        self._own(owner.name, self._columns(args[0], flow, 1))
+        self._own(self.rows, owner.name, self._columns(args[0], flow, 1))
 
     # stories
 
@@ -253,15 +274,14 @@ class Tracer(TorchDispatchMode):
 
     def _lengthened(self, func: Any, name: str, args: Args, kwargs: Kwargs, followed: list[Tensor], story: Story) -> Story:
         """With this operation, which is tried out on random numbers."""
-        chosen = {id(one) for one in followed if one.is_floating_point()}
+        return lengthen(story, *probe(_again(func, args, kwargs, followed), ops.title(name)))
 
-        def again(replace: Callable[[Tensor], Tensor]) -> Tensor:
-            def put(one: Tensor) -> Tensor:
-                return replace(one) if id(one) in chosen else one
-
-            return next(tensors(func(*ops.replaced(args, put), **ops.replaced(kwargs, put))))
-
-        return lengthen(story, *probe(again, ops.title(name)))
+    def _acts_alone(self, func: Any, args: Args, kwargs: Kwargs) -> bool:
+        """An operation of one activation that is element-wise without saying so, as hardswish is."""
+        followed = [one for one in tensors((args, kwargs)) if self._flows.get(one) is not None]
+        if len(followed) != 1 or torch.Tag.nondeterministic_seeded in func.tags:
+            return False
+        return acts_alone(_again(func, args, kwargs, followed), followed[0].shape)
 
     # small change
 
@@ -282,11 +302,11 @@ class Tracer(TorchDispatchMode):
         return ops.is_in_place(func) and self._flows.get(args[0]) is None
 
     def _is_weight(self, name: str, args: Args, out: Any) -> bool:
-        """Remember the transposed weight of a linear layer: that is how it comes into a product."""
-        if name not in ("t", "transpose", "permute") or not isinstance(out, Tensor) or out.ndim != 2:
+        """Remember the transposed weight of a linear layer, repeated perhaps: that is how it comes into a product."""
+        if name not in ("t", "transpose", "permute", "expand", "view") or not isinstance(out, Tensor) or out.ndim < 2:
             return False
-        owner = self._layer(args[0])
-        if owner is not None and out.shape == args[0].shape[::-1]:
+        owner = self._layer(args[0]) or self._weights.get(id(args[0]), (None, None))[1]
+        if owner is not None and out.shape[-2:] == owner.module.weight.shape[::-1]:
             self._weights[id(out)] = (out, owner)
         return owner is not None
 
@@ -305,15 +325,16 @@ class Tracer(TorchDispatchMode):
         labels = torch.arange(first, first + out.shape[dim], dtype=torch.float32).view(shape).expand(out.shape).clone()
         self._flows.put(out, Flow(labels, {owner.name: Path()}))
 
-    def _own(self, name: str, columns: Tensor) -> None:
-        """A layer of one parameter a channel takes the labels of what it is given."""
-        if name in self.rows:
-            self.classes.unite_pairs(self.rows[name], columns, FIXED_HERE)
-            columns = torch.maximum(self.rows[name], columns)
-        self.rows[name] = columns
+    def _own(self, table: dict[str, Tensor], name: str, columns: Tensor) -> None:
+        """A layer's slices belong to the channels that it is given; used twice, to those of both times."""
+        if name in table:
+            self.classes.unite_pairs(table[name], columns, "one layer reads it in the place of channels that cannot be removed")
+            columns = torch.maximum(table[name], columns)
+        table[name] = columns
 
     def _read(self, owner: Owner, x: Tensor, flow: Flow | None, dim: int) -> Tensor:
         columns = self._columns(x, flow, dim)
+        self._own(self.taken, owner.name, columns)
         if flow is not None and flow.has_channels:
             self.reads.append(Read(owner.name, columns, dict(flow.story)))
         return columns
@@ -332,6 +353,19 @@ class Tracer(TorchDispatchMode):
 
     def _count(self, name: str, unit: int) -> None:
         self.units[name] = self.units.get(name, 0) + unit
+
+
+def _again(func: Any, args: Args, kwargs: Kwargs, followed: list[Tensor]) -> Callable[[Callable[[Tensor], Tensor]], Tensor]:
+    """The operation with other numbers in place of the activations that are followed."""
+    chosen = {id(one) for one in followed if one.is_floating_point()}
+
+    def again(replace: Callable[[Tensor], Tensor]) -> Tensor:
+        def put(one: Tensor) -> Tensor:
+            return replace(one) if id(one) in chosen else one
+
+        return next(tensors(func(*ops.replaced(args, put), **ops.replaced(kwargs, put))))
+
+    return again
 
 
 def _dims(labels: Tensor) -> int:

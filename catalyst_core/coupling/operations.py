@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,6 +18,17 @@ RESHAPES = frozenset("view _unsafe_view reshape _reshape_alias".split())
 NOT_FOLLOWED = frozenset("as_strided unfold diagonal view_as_real view_as_complex".split())
 REDUCTIONS = frozenset("mean sum amax amin max min".split())
 NEW = frozenset("zeros empty ones full rand randn new_empty new_zeros new_ones new_full".split())  # and whatever ends in _like
+
+
+@contextmanager
+def unfused() -> Iterator[None]:
+    """Attention operation by operation: PyTorch's fast path hides whole layers in one that nothing can be said of."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def base_name(func: Any) -> str:

@@ -65,3 +65,16 @@ def probe(again: Callable[[Callable[[Tensor], Tensor]], Tensor], title: str) -> 
     expected = again(numbers)
     scaled = all(torch.equal(again(lambda one, s=scale: numbers(one) * s), expected * scale) for scale in SCALES)
     return None if scaled else f"{title} does not scale with its input", f"{title} maps 0 to {value:.3g}" if value else None
+
+
+def acts_alone(again: Callable[[Callable[[Tensor], Tensor]], Tensor], shape: torch.Size) -> bool:
+    """Whether every entry of the result depends on the entry in its own place alone, and on no other, place by place alike."""
+    generator = torch.Generator().manual_seed(0)
+    one, other = torch.randn(shape, generator=generator), torch.randn(shape, generator=generator)
+    half = torch.rand(shape, generator=generator) < 0.5
+    order = torch.randperm(one.numel(), generator=generator)
+    first = again(lambda _: one.clone())
+    if first.shape != shape:
+        return False
+    mixed, shuffled = again(lambda _: torch.where(half, one, other)), again(lambda _: one.flatten()[order].view(shape))
+    return torch.equal(mixed[half], first[half]) and torch.equal(shuffled.flatten(), first.flatten()[order])

@@ -59,7 +59,7 @@ class FilterBank:
     def magnitudes(self) -> Vector:
         """(C,) n_i. Raises `NonFiniteError` naming the parameters of which an F_i holds NaN or infinity."""
         if self._folded:
-            return self._checked(np.concatenate([group.magnitudes().double().cpu().numpy() for group in self.groups]))
+            return self._checked(np.concatenate([group.squares().detach().sqrt().cpu().numpy() for group in self.groups]))
         if not self._may_underflow:
             return np.sqrt(self._checked(self._squares()[:-1]))
         with np.errstate(over="ignore"):

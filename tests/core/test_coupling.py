@@ -1,0 +1,121 @@
+"""Channels that go unusual ways: what is grouped, what is left out, and that masked and cut networks agree."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from catalyst_core import cost
+from catalyst_core.canonical import canonicalize
+from catalyst_core.certificate import certify
+from catalyst_core.decisions import Decisions
+from catalyst_core.errors import BudgetError, ExampleInputError, LossyGroupError, TiedParametersError
+from catalyst_core.filters import find_groups
+from catalyst_core.surgery import remove_filters, zero_pruned
+from tests.core.odd import ODD, Gated, InGroups
+from tests.core.test_filters import left_out
+
+
+def made(build):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = build().double().eval()
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.uniform_(module.bias, -0.5, 0.5)
+    return model
+
+
+@pytest.fixture(params=ODD)
+def odd(request, images):
+    """(network, images, expected groups, expected reasons)"""
+    build, sizes, reasons = ODD[request.param]
+    return made(build), images.double(), sizes, reasons
+
+
+def test_groups_and_reasons(odd):
+    model, images, sizes, reasons = odd
+    groups = find_groups(model, images)
+    assert {group.name: group.size for group in groups} == sizes
+    assert left_out(groups).keys() == reasons.keys()
+    assert all(word in groups.skipped[name] for name, word in reasons.items())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_masked_equals_cut_counts_and_trains(odd, seed):
+    model, images, _, _ = odd
+    groups = find_groups(model, images)
+    rng = np.random.default_rng(seed)
+    kept = {}
+    for group in groups:
+        kept[group.name] = torch.from_numpy(rng.random(group.size) < 0.5)
+        kept[group.name][rng.permutation(group.size)[:2]] = torch.tensor([True, False])
+    dense = copy.deepcopy(model)
+    zero_pruned(groups, Decisions(kept))
+    smaller = remove_filters(model, images, Decisions(kept))
+    assert certify(model, smaller, images).max_abs_logit_change <= 1e-12
+    assert certify(dense, smaller, images).max_abs_logit_change > 1e-6
+    assert groups.macs.count(torch.cat(list(kept.values())).numpy()) == cost.count(smaller, images).macs
+    assert groups.macs.count(np.ones(sum(map(len, kept.values())), bool)) == cost.count(dense, images).macs
+    out = smaller.train()(images)
+    sum(one.sum() for one in (out if isinstance(out, tuple) else (out,))).backward()
+    assert all(parameter.grad is not None for parameter in smaller.parameters())
+
+
+def test_the_canonical_form_keeps_the_function(odd):
+    model, images, _, _ = odd
+    before = copy.deepcopy(model)
+    groups = find_groups(model, images)
+    report = canonicalize(model, groups)
+    assert len(report.rescaled) + len(report.skipped) == len(groups)
+    assert certify(before, model, images).lossless
+
+
+def test_a_grouped_convolution_loses_whole_groups(images):
+    model = made(InGroups)
+    smaller = remove_filters(model, images.double(), Decisions({"conv": torch.tensor([True, False, True, True])}))
+    assert (smaller.grouped.groups, smaller.grouped.in_channels, smaller.grouped.out_channels) == (3, 9, 6)
+    torch.testing.assert_close(smaller.grouped.weight, model.grouped.weight[[0, 1, 4, 5, 6, 7]])
+
+
+def test_two_rows_of_one_layer_make_one_gated_channel(images):
+    smaller = remove_filters(made(lambda: Gated(False)), images.double(), Decisions({"fc": torch.arange(12) != 3}))
+    assert smaller.fc.out_features == 22
+    assert smaller.classifier.in_features == 11
+
+
+def tied():
+    model = nn.Sequential(
+        nn.Flatten(), nn.Linear(192, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8), nn.Linear(8, 4)
+    )
+    model[5].weight = model[3].weight
+    return model
+
+
+def test_tied_parameters_are_named_unless_they_are_ignored(images):
+    with pytest.raises(TiedParametersError, match=r"'3' and '5' share a parameter.*ignored_layers"):
+        find_groups(tied(), images)
+    assert find_groups(tied(), images, ignored_layers=["1", "3", "5"]) == []
+
+
+def test_a_cut_of_what_is_left_out_says_why(images):
+    sigmoid = nn.Sequential(nn.Conv2d(3, 6, 3), nn.Sigmoid(), nn.Conv2d(6, 5, 3), nn.ReLU(), nn.Flatten(), nn.Linear(80, 4))
+    with pytest.raises(LossyGroupError, match=r"'0' cannot be cut losslessly: .*Sigmoid maps 0 to 0\.5"):
+        remove_filters(sigmoid, images, Decisions({"0": torch.arange(6) > 2}))
+    with pytest.raises(LossyGroupError, match="the network's outputs"):
+        remove_filters(sigmoid, images, Decisions({"5": torch.arange(4) > 2}))
+    with pytest.raises(BudgetError, match="keep none of 5"):
+        remove_filters(sigmoid, images, Decisions({"2": torch.zeros(5, dtype=torch.bool)}))
+
+
+def test_a_single_channel_is_a_group_that_nothing_can_be_taken_from(images):
+    model = nn.Sequential(nn.Conv2d(3, 1, 3), nn.ReLU(), nn.Flatten(), nn.Linear(36, 4))
+    assert [group.size for group in find_groups(model, images)] == [1]
+
+
+def test_inputs_that_do_not_fit_name_their_shape(images):
+    with pytest.raises(ExampleInputError, match=r"Sequential does not run on example inputs of shape \(2, 3, 8, 8\)"):
+        find_groups(nn.Sequential(nn.Linear(7, 3), nn.Linear(3, 2)), images)
