@@ -180,10 +180,10 @@ class Tracer(TorchDispatchMode):
         if name == "copy":
             self._flows.rewrite(out, moved, story)
             return
-        before = set(chain.from_iterable(channels(flow.labels) for flow in known))
+        reason = next((flow.reason for flow in known if flow.reason), None)
         for tensor, labels in zip(tensors(out), tensors(moved), strict=True):
-            self._flows.put(tensor, Flow(labels, story, next((flow.reason for flow in known if flow.reason), None)))
-            if len(before) > len(channels(labels)) or (name in ops.RESHAPES and _dims(labels) > _dims(known[0].labels)):
+            self._flows.put(tensor, Flow(labels, story, reason))
+            if _divides(name, known, labels):
                 self.classes.suspect(labels, f"the network's code divides them by their position ({name})")
 
     def _gather(self, func: Any, name: str, args: Args, kwargs: Kwargs, out: Any) -> None:
@@ -366,6 +366,15 @@ def _again(func: Any, args: Args, kwargs: Kwargs, followed: list[Tensor]) -> Cal
         return next(tensors(func(*ops.replaced(args, put), **ops.replaced(kwargs, put))))
 
     return again
+
+
+def _divides(name: str, known: list[Flow], labels: Tensor) -> bool:
+    """Whether an operation that moves entries leaves channels out, or lays them out in more dimensions than before."""
+    if name in ops.RESHAPES:
+        return _dims(labels) > _dims(known[0].labels)
+    if labels.numel() >= sum(flow.labels.numel() for flow in known):
+        return False
+    return len(channels(labels)) < len(set().union(*(channels(flow.labels) for flow in known)))
 
 
 def _dims(labels: Tensor) -> int:

@@ -105,6 +105,11 @@ class Reading:
             found |= dict.fromkeys(self.made[name], "it was to be ignored")
         return found
 
+    @cached_property
+    def suspects(self) -> dict[int, list[str]]:
+        """Class -> what may keep its channels from being cut."""
+        return self.classes.suspects()
+
     # groups
 
     def _families(self) -> Iterable[list[int]]:
@@ -132,10 +137,9 @@ class Reading:
         )
         channel = {root: index for index, root in enumerate(ordered)}
         sources = [self.sources[root] for root in ordered if root in self.sources]
-        suspects = self.classes.suspects()
         doubts = [
             *(one for source in sources for one in source.moved),
-            *(one for root in ordered for one in suspects.get(root, [])),
+            *(one for root in ordered for one in self.suspects.get(root, [])),
         ]
         return Coupling(
             layers[0],
