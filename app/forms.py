@@ -17,6 +17,8 @@ from catalyst_core.errors import ConfigError
 
 SOLVERS = {"proximal": "Proximal steps (exact zeros)", "subgradient": "Penalty added to the loss"}
 MAGNITUDES = {"response": "Response", "folded": "BatchNorm folded in", "weight": "Weights alone"}
+ALLOCATIONS = {"uniform": "Every group alike", "global": "One ranking over all groups"}
+BUDGETS = {"channels": "Share of the channels", "macs": "Share of the MACs"}
 AUGMENT = {None: "Colour images only", True: "Always", False: "Never"}
 EPOCHS = {"dense_epochs": "Dense epochs", "sparse_epochs": "Sparse epochs", "finetune_epochs": "Fine-tuning epochs"}
 RATES = {"learning_rate": ("Learning rate", 0.01), "momentum": ("Momentum", 0.05), "weight_decay": ("Weight decay", 1e-4)}
@@ -55,6 +57,7 @@ def to_config(values: dict[str, Any]) -> RaceConfig:
         model=values["model"],
         methods=[_method_fields(name, settings) for name, settings in values["methods"].items()],
         pruning_ratio=values["pruning_ratio"],
+        macs_ratio=values["macs_ratio"] if values["budget"] == "macs" else None,
         seeds=parse_seeds(values["seeds"]),
         schedule=epochs | {name: values[name] for name in OF_SCHEDULE},
         title=values["title"].strip(),
@@ -72,7 +75,9 @@ def from_config(config: RaceConfig) -> dict[str, Any]:
         "data": config.data.name,
         "folder": config.data.folder,
         "model": config.model,
+        "budget": "channels" if config.macs_ratio is None else "macs",
         "pruning_ratio": config.pruning_ratio,
+        "macs_ratio": config.pruning_ratio if config.macs_ratio is None else config.macs_ratio,
         "seeds": ", ".join(str(seed) for seed in config.seeds),
         "methods": {method.name: _shown_settings(method) for method in config.methods},
         "title": config.title,
@@ -128,7 +133,12 @@ def _main_fields(values: dict[str, Any], tag: str) -> dict[str, Any]:
     )
     _formulas(methods)
     chosen["methods"] = {name: values["methods"].get(name, _shown_settings(MethodConfig(name=name))) for name in methods}
-    chosen["pruning_ratio"] = fields.share(RaceConfig, "pruning_ratio", "Budget: share of channels to prune")
+    text = f"{_help(RaceConfig, 'pruning_ratio')}, or {RaceConfig.model_fields['macs_ratio'].description}"
+    chosen["budget"] = fields.pick(RaceConfig, "budget", "Budget", BUDGETS, text=text)
+    if chosen["budget"] == "macs":
+        chosen["macs_ratio"] = fields.share(RaceConfig, "macs_ratio", "Budget: share of MACs to remove")
+    else:
+        chosen["pruning_ratio"] = fields.share(RaceConfig, "pruning_ratio", "Budget: share of channels to prune")
     chosen["seeds"] = fields.text(RaceConfig, "seeds", "Seeds")
     return values | chosen
 
@@ -151,14 +161,23 @@ class _Fields:
         method = METHODS[name]
         if method.strength is None:
             st.caption(f"{method.title} has no strength.")
-            return {}
+            return self.allocation(method.title)
         settings = {"strength": self.number(MethodConfig, "strength", f"{method.title}: strength", step=method.strength / 10)}
         if name == "catalyst":
             settings["start_ratio"] = self.number(MethodConfig, "start_ratio", "Catalyst: fixed ratio", placeholder="budget")
             settings["canonicalize"] = self.tick(MethodConfig, "canonicalize", "Canonical form")
         settings["solver"] = self.pick(MethodConfig, "solver", f"{method.title}: solver", SOLVERS)
         settings["magnitude"] = self.pick(MethodConfig, "magnitude", f"{method.title}: magnitude", MAGNITUDES)
-        return settings
+        return settings | self.allocation(method.title)
+
+    def allocation(self, title: str) -> dict[str, Any]:
+        """How a method spreads its budget over the groups."""
+        chosen = self.pick(MethodConfig, "allocation", f"{title}: allocation", ALLOCATIONS)
+        if chosen == "uniform":
+            return {"allocation": chosen}
+        label = f"{title}: keep at least, share of a group"
+        kept = self.number(MethodConfig, "keep_at_least", label, step=0.05, placeholder="0.1")
+        return {"allocation": chosen, "keep_at_least": kept}
 
     def training(self) -> dict[str, Any]:
         """Schedule and batches."""

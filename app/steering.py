@@ -40,7 +40,8 @@ def settings(view: RaceView) -> list[Setting]:
         for method in config.methods
         if METHODS[method.name].strength is not None
     ]
-    return [*found, Setting("pruning_ratio", None, config.pruning_ratio)]
+    # A budget in MACs holds for the whole race.
+    return found if config.macs_ratio is not None else [*found, Setting("pruning_ratio", None, config.pruning_ratio)]
 
 
 def can_change(runs: Sequence[RunInfo], setting: Setting) -> bool:

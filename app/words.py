@@ -81,7 +81,9 @@ def facts(race: RaceInfo) -> str:
     parts = [
         config.data.folder or config.data.name,
         MODELS[config.model].title,
-        f"{percent(config.pruning_ratio)} of the channels to prune",
+        f"{percent(config.pruning_ratio)} of the channels to prune"
+        if config.macs_ratio is None
+        else f"{percent(config.macs_ratio)} of the MACs to remove",
         seeds,
         f"started {age(race.created)} ago",
         f"race {race.id}",

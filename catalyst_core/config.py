@@ -6,6 +6,7 @@ module trusts what it is given. `RaceConfig.build(**fields)` turns pydantic's fi
 
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -13,7 +14,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, DatasetName, MethodName, ModelName
-from catalyst_core.errors import ConfigError
+from catalyst_core.errors import ConfigError, StrengthError
 
 Magnitude = Literal["response", "folded", "weight"]
 Solver = Literal["proximal", "subgradient"]
@@ -55,6 +56,10 @@ class MethodConfig(_Config):
     solver: Solver = Field("proximal", description="exact zeros by proximal steps, or the penalty added to the loss")
     magnitude: Magnitude = Field("response", description="which vector is a filter's F_i")
     canonicalize: bool = Field(False, description="rescale every filter to n_i = 1 before sparse training (same function)")
+    allocation: Allocation = Field("uniform", description="the budget in every group alike, or by one ranking over all groups")
+    keep_at_least: float | None = Field(
+        None, ge=0, lt=1, description="global allocation only: share of every group that stays, and 1 channel; None: 0.1"
+    )
 
     @model_validator(mode="after")
     def _settings_have_an_effect(self) -> Self:
@@ -62,6 +67,10 @@ class MethodConfig(_Config):
             raise ValueError(f"start_ratio is a setting of catalyst, not of {self.name}")
         if METHODS[self.name].strength is None and self.strength is not None:
             raise ValueError(f"{self.name} has no strength")
+        if self.keep_at_least is not None and self.allocation == "uniform":
+            raise ValueError("keep_at_least is a setting of global allocation, not of uniform")
+        if self.start_ratio is not None and self.allocation == "global":
+            raise ValueError("a fixed start_ratio has no budget that global allocation could spread")
         return self
 
     @property
@@ -69,6 +78,15 @@ class MethodConfig(_Config):
         """The strength in force; 0 for methods without one."""
         default = METHODS[self.name].strength
         return self.strength if self.strength is not None else (default or 0.0)
+
+    def strength_below(self, learning_rate: float) -> float:
+        """What every strength of this method must stay below: a step of catalyst, learning rate x strength, below 1.
+
+        At the peak `learning_rate`, and at the end of the ramp where there is one. Infinite for the other methods.
+        """
+        if self.name != "catalyst":
+            return math.inf
+        return 1 / (learning_rate * (RAMP[1] if self.start_ratio is None else 1.0))
 
     @property
     def label(self) -> str:
@@ -78,7 +96,10 @@ class MethodConfig(_Config):
             parts.append(f"c={self.start_ratio:g}")
         if self.strength is not None:
             parts.append(f"{self.strength:g}")
-        parts += [value for value, default in ((self.solver, "proximal"), (self.magnitude, "response")) if value != default]
+        usual = ((self.solver, "proximal"), (self.magnitude, "response"), (self.allocation, "uniform"))
+        parts += [value for value, default in usual if value != default]
+        if self.keep_at_least is not None:
+            parts.append(f"keep={self.keep_at_least:g}")
         return " ".join(parts + ["canonical"] * self.canonicalize)
 
 
@@ -102,7 +123,10 @@ class RaceConfig(_Config):
     methods: tuple[MethodConfig, ...] = Field(
         tuple(MethodConfig(name=name) for name in DEFAULT_METHODS), min_length=1, max_length=40, description="contenders"
     )
-    pruning_ratio: float = Field(0.5, gt=0, lt=1, description="share of the channels of every group to prune")
+    pruning_ratio: float = Field(0.5, gt=0, lt=1, description="share of the channels to prune")
+    macs_ratio: float | None = Field(
+        None, gt=0, lt=1, description="share of the network's multiply-accumulates to remove, instead of a share of the channels"
+    )
     seeds: tuple[int, ...] = Field((0,), min_length=1, max_length=20, description="one contender a method and seed")
     schedule: Schedule = Schedule()
     title: str = Field("", max_length=120, description="a name for people")
@@ -123,9 +147,18 @@ class RaceConfig(_Config):
     def build(cls, **fields: Any) -> Self:
         """Validate; raise one `ConfigError` sentence (what, where, allowed) for the first thing that is wrong."""
         try:
-            return cls(**fields)
+            config = cls(**fields)
         except ValidationError as error:
             raise ConfigError(_sentence(error)) from None
+        # Not part of the model: races that were stored before this was refused must stay readable.
+        for method in config.methods:
+            most = method.strength_below(config.schedule.learning_rate)
+            if method.effective_strength >= most:
+                raise StrengthError(
+                    f"{method.label}: with a learning rate of {config.schedule.learning_rate:g} the strength must stay below "
+                    f"{most:g}, not {method.effective_strength:g}, or a step would carry n - D across zero by itself"
+                )
+        return config
 
     def contenders(self) -> list["ContenderConfig"]:
         """One a method and seed, in the order given, seeds outermost."""
@@ -141,6 +174,7 @@ class RaceConfig(_Config):
             model=self.model,
             method=method,
             pruning_ratio=self.pruning_ratio,
+            macs_ratio=self.macs_ratio,
             seed=seed,
             schedule=chosen.model_copy(
                 update={
@@ -159,6 +193,7 @@ class ContenderConfig(_Config):
     model: ModelName
     method: MethodConfig
     pruning_ratio: float
+    macs_ratio: float | None = None  # the budget, where given
     seed: int
     schedule: Schedule
 

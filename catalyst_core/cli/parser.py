@@ -112,6 +112,7 @@ def _add_race(subparsers: Any) -> None:
     usual = ",".join(DEFAULT_METHODS)
     race.add_argument("--methods", default=usual, metavar="LIST", help=f"comma-separated (default: {usual})")
     race.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=_help(RaceConfig, "pruning_ratio", "0.5"))
+    race.add_argument("--macs-ratio", type=float, metavar="R", help=_help(RaceConfig, "macs_ratio"))
     race.add_argument("--seed", "--seeds", dest="seeds", default="0", metavar="LIST", help="seed, or several: 0,1,2 (default: 0)")
     race.add_argument(
         "--strength",
@@ -123,6 +124,7 @@ def _add_race(subparsers: Any) -> None:
     race.add_argument("--start-ratio", type=float, metavar="C", help=_help(MethodConfig, "start_ratio"))
     race.add_argument("--solver", metavar="NAME", help="proximal or subgradient, for every regularizer (default: proximal)")
     race.add_argument("--magnitude", metavar="NAME", help="response, folded or weight, for every method (default: response)")
+    race.add_argument("--allocation", metavar="NAME", help="uniform or global, for every method (default: uniform)")
     race.add_argument("--canonicalize", action="store_true", help=_help(MethodConfig, "canonicalize"))
     for name, kind in {"folder": str, "train_images": int, "image_size": int, "batch_size": int}.items():
         race.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(DataConfig, name))

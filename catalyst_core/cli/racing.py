@@ -82,6 +82,7 @@ def race_config(options: argparse.Namespace) -> RaceConfig:
         model=options.model or (preset.model if preset else "cnn"),
         methods=_methods(options),
         pruning_ratio=options.pruning_ratio,
+        macs_ratio=options.macs_ratio,
         seeds=numbers(options.seeds, int, "--seed"),
         schedule={**schedule, "recalibrate": not options.no_recalibrate},
         title=options.title,
@@ -102,6 +103,8 @@ def _methods(options: argparse.Namespace) -> list[dict[str, Any]]:
             fields.setdefault("magnitude", options.magnitude)
         if options.start_ratio is not None and fields["name"] == "catalyst":
             fields.setdefault("start_ratio", options.start_ratio)
+        if options.allocation and "start_ratio" not in fields:
+            fields.setdefault("allocation", options.allocation)
         chosen = strengths.pop(fields["name"], None)
         methods += [fields] if chosen is None else [fields | {"strength": value} for value in chosen]
     if strengths:

@@ -30,6 +30,8 @@ def repeat_command(config: RaceConfig) -> str:
     filled = config.contenders()[0]
     flags: dict[str, str] = {"dataset": config.data.name, "model": config.model}
     flags["methods"] = ",".join(_method(method) for method in config.methods)
+    if config.macs_ratio is not None:
+        flags["macs-ratio"] = _text(config.macs_ratio)
     flags |= {"pruning-ratio": _text(config.pruning_ratio), "seeds": ",".join(str(seed) for seed in config.seeds)}
     flags |= _flags(filled.data, skip=("name", "augment")) | _flags(filled.schedule, skip=("recalibrate",))
     if config.title:

@@ -90,7 +90,8 @@ class RaceInfo:
     def title(self) -> str:
         """The given title, or data set, model and ratio."""
         config = self.config
-        return config.title or f"{config.data.folder or config.data.name} · {config.model} · ratio {config.pruning_ratio:g}"
+        budget = f"ratio {config.pruning_ratio:g}" if config.macs_ratio is None else f"MACs -{config.macs_ratio:g}"
+        return config.title or f"{config.data.folder or config.data.name} · {config.model} · {budget}"
 
     @property
     def is_finished(self) -> bool:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from catalyst_core.catalog import METHODS
-from catalyst_core.config import MethodConfig
+from catalyst_core.config import ContenderConfig
 from catalyst_core.errors import ConfigError
 from catalyst_core.events import Command, Event, Noted, SettingChanged, StateChanged
 from catalyst_core.regularizers import Regularizer
@@ -18,8 +18,8 @@ class Control:
     `regularizers` are the ones in force, the method's own first; empty once the network has been cut.
     """
 
-    def __init__(self, method: MethodConfig, emit: Callable[[Event], None], commands: Callable[[], list[Command]]) -> None:
-        self._method, self._emit, self._commands = method, emit, commands
+    def __init__(self, config: ContenderConfig, emit: Callable[[Event], None], commands: Callable[[], list[Command]]) -> None:
+        self._config, self._emit, self._commands = config, emit, commands
         self.regularizers: list[Regularizer] = []
         self.stopping = False
 
@@ -62,13 +62,17 @@ class Control:
             self._emit(SettingChanged(step=step, name=command.name, old=old, new=new, who=command.who))
 
     def _without_effect(self, command: Command) -> str:
-        name = self._method.name
+        method, rate = self._config.method, self._config.schedule.learning_rate
         if command.value is None:
             return "the command has no value"
-        if command.name == "strength" and METHODS[name].strength is None:
-            return f"{name} has no strength"
-        if command.name == "pruning_ratio" and self._method.start_ratio is not None:
+        if command.name == "strength" and METHODS[method.name].strength is None:
+            return f"{method.name} has no strength"
+        if command.name == "strength" and command.value >= method.strength_below(rate):
+            return f"at a learning rate of {rate:g} it must stay below {method.strength_below(rate):g}, not {command.value:g}"
+        if command.name == "pruning_ratio" and method.start_ratio is not None:
             return "a fixed start ratio has no budget"
+        if command.name == "pruning_ratio" and self._config.macs_ratio is not None:
+            return "the budget of this race is a share of the MACs"
         if not self.regularizers:
             return "the network has been cut"
         return ""

@@ -72,7 +72,7 @@ class Contender:
         self.model = build_model(**self.recipe)
         self.example = self.splits.test_x[:1]
         self.groups = find_groups(self.model, self.example, magnitude=config.method.magnitude)
-        self.control = Control(config.method, emit, commands)
+        self.control = Control(config, emit, commands)
         batches = Batches(self.splits, config.data.batch_size, config.seed, config.data.augment)
         self.plan = Plan.of(config, batches.per_epoch)
         validation = (self.splits.val_x, self.splits.val_y)
@@ -222,14 +222,18 @@ class Contender:
     def _regularizer(self, name: str, settings: Regularizer | None = None) -> Regularizer:
         """A regularizer of these groups; with `settings`, the one for sparse training, with the settings now in force."""
         method = self.config.method
-        fixed = method.start_ratio if name == method.name else None
-        budget = None if fixed else settings.pruning_ratio if settings else self.config.pruning_ratio
+        strength = settings.strength if settings else method.strength if name == method.name else None
+        if method.start_ratio is not None and name == method.name:
+            budget: dict[str, Any] = {"start_ratio": method.start_ratio}
+        else:
+            unit = "pruning_ratio" if self.config.macs_ratio is None else "macs_ratio"
+            budget = {unit: getattr(settings or self.config, unit)}
+            budget |= {"allocation": method.allocation, "keep_at_least": method.keep_at_least}
         return build_regularizer(
             name,
             self.groups,
-            strength=settings.strength if settings else method.strength if name == method.name else None,
-            pruning_ratio=budget,
-            start_ratio=fixed,
+            **budget,
+            strength=strength,
             solver=method.solver,
             total_steps=self.plan.sparse if settings else None,
             generator_seed=self.config.seed,

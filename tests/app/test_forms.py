@@ -12,6 +12,13 @@ RACES = {
     "seeds and ratio": {"seeds": (0, 3), "pruning_ratio": 0.7, "title": "Mine"},
     "one strong method": {"methods": ({"name": "l1", "strength": 0.03, "solver": "subgradient"},)},
     "fixed ratio": {"methods": ({"name": "catalyst", "start_ratio": 1.3, "canonicalize": True, "magnitude": "folded"},)},
+    "macs": {"macs_ratio": 0.6, "pruning_ratio": 0.4},
+    "global": {
+        "methods": (
+            {"name": "catalyst", "allocation": "global", "keep_at_least": 0.2},
+            {"name": "random", "allocation": "global"},
+        )
+    },
     "another set": {"data": {"name": "fashion_mnist", "train_images": 500, "batch_size": 32}, "model": "resnet20"},
     "folder": {"data": {"name": "folder", "folder": "flowers", "image_size": 48}, "model": "vgg_small"},
     "schedule": {"schedule": {"dense_epochs": 2, "finetune_epochs": 0, "learning_rate": 0.05, "recalibrate": False}},

@@ -56,6 +56,14 @@ def test_every_option_lands_where_it_belongs():
     assert (config.pruning_ratio, config.seeds, config.title) == (0.7, (3, 4), "mine")
 
 
+def test_a_budget_in_macs_and_one_ranking_for_every_method_that_has_a_budget():
+    config = parsed(*"--methods catalyst,catalyst:start_ratio=1.3,none --macs-ratio 0.6 --allocation global".split())
+    assert config.macs_ratio == 0.6
+    assert [method.label for method in config.methods] == ["catalyst global", "catalyst c=1.3", "none global"]
+    assert {one.macs_ratio for one in config.contenders()} == {0.6}
+    assert parsed().macs_ratio is None
+
+
 def test_a_method_may_carry_its_own_settings():
     config = parsed("--methods", "catalyst,catalyst:start_ratio=1.3:strength=3,l1:solver=subgradient")
     assert [method.label for method in config.methods] == ["catalyst", "catalyst c=1.3 3", "l1 subgradient"]
@@ -75,6 +83,13 @@ WRONG = {
     "--pruning-ratio 0": "greater than 0",
     "--pruning-ratio 1": "less than 1",
     "--pruning-ratio nan": "finite",
+    "--macs-ratio 1": "macs_ratio",
+    "--allocation local": "allocation",
+    "--methods l1:keep_at_least=0.2": "keep_at_least is a setting of global",
+    "--methods catalyst:start_ratio=1.3:allocation=global": "no budget",
+    "--strength catalyst=5": "catalyst 5: with a learning rate of 0.1 the strength must stay below 5, not 5",
+    "--strength catalyst=1 --learning-rate 0.5": "stay below 1, not 1",
+    "--methods catalyst:start_ratio=1.3:strength=10": "stay below 10, not 10",
     "--pruning-ratio x": "invalid float",
     "--strength l1=-1": "greater than 0",
     "--strength l1": "METHOD=VALUE",

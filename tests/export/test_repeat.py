@@ -29,6 +29,10 @@ RACES = {
         "data": {"name": "fashion_mnist", "train_images": 1000, "batch_size": 32},
         "model": "resnet20",
     },
+    "macs": {
+        "macs_ratio": 0.55,
+        "methods": ({"name": "catalyst", "allocation": "global", "keep_at_least": 0.2}, {"name": "none", "allocation": "global"}),
+    },
     "folder": {"data": {"name": "folder", "folder": "my cats", "image_size": 64}, "pruning_ratio": 1 / 3},
 }
 

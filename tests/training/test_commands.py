@@ -163,8 +163,10 @@ def test_the_budget_acts_and_is_told(record, method, stage):
         ({"method": "l1"}, "finetune", Command(name="pruning_ratio", value=0.1), "has been cut"),
         ({"method": "catalyst", "start_ratio": 1.2}, "sparse", Command(name="pruning_ratio", value=0.1), "fixed start ratio"),
         ({"method": "l1"}, "sparse", Command(name="strength"), "no value"),
+        ({"method": "catalyst"}, "sparse", Command(name="strength", value=5.0), "at a learning rate of 0.1 it must stay below 5"),
         ({"method": "l1"}, "sparse", Command(name="strength", value=-1.0), "strength"),
         ({"method": "l1"}, "sparse", Command(name="pruning_ratio", value=1.5), "pruning_ratio"),
+        ({"method": "l1", "macs_ratio": 0.5}, "sparse", Command(name="pruning_ratio", value=0.4), "a share of the MACs"),
     ],
 )
 def test_a_command_without_effect_is_a_note_and_the_run_goes_on(record, fields, stage, command, words):

@@ -273,3 +273,13 @@ def test_a_damaged_dense_network_is_trained_again(record):
     path.write_bytes(path.read_bytes()[:1000])
     again = record(config)
     assert timeless(first) == timeless(again)
+
+
+@pytest.mark.parametrize("method", ["catalyst", "l1", "random"])
+@pytest.mark.parametrize("allocation", ["uniform", "global"])
+def test_a_budget_in_macs_is_what_the_smaller_network_saves(record, method, allocation):
+    row = record(contender(method, macs_ratio=0.6, allocation=allocation, sparse_epochs=3))[-1].ledger
+    assert 1 - row["macs"] / row["macs_dense"] == pytest.approx(0.6, abs=0.03)
+    assert row["pruning_ratio"] is None
+    assert row["undecided"] == 0
+    assert method != "catalyst" or row["max_abs_logit_change"] <= 1e-10

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from catalyst_core.config import ContenderConfig, MethodConfig, RaceConfig
+from catalyst_core.config import ContenderConfig, RaceConfig
 from catalyst_core.events import Command, Event
 from catalyst_core.training import Folders, train
 
@@ -15,11 +15,12 @@ def contender(method: str = "catalyst", seed: int = 0, model: str = "cnn", ratio
     schedule = {"dense_epochs": 2, "sparse_epochs": 4, "finetune_epochs": 1}
     data = {"name": "digits", "train_images": 200, "batch_size": 50}
     method_fields = {"name": method}
+    budget = {"macs_ratio": fields.pop("macs_ratio", None)}
     for key, value in fields.items():
         where = schedule if key in ("learning_rate", "weight_decay", "recalibrate") or key.endswith("epochs") else method_fields
         (data if key in data else where)[key] = value
-    race = RaceConfig.build(data=data, model=model, schedule=schedule, pruning_ratio=ratio)
-    return race.contender(MethodConfig(**method_fields), seed)
+    race = RaceConfig.build(data=data, model=model, schedule=schedule, pruning_ratio=ratio, methods=[method_fields], **budget)
+    return race.contender(race.methods[0], seed)
 
 
 class Recorder:
