@@ -11,7 +11,6 @@ from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
 PACKAGES = (
     "torch",
     "torchvision",
-    "torch-pruning",
     "scikit-learn",
     "numpy",
     "pandas",
