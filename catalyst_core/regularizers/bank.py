@@ -76,7 +76,6 @@ class FilterBank:
         if not (np.isfinite(flat).all() and all(math.isfinite(float(matrix.detach().sum())) for matrix, _ in self._matrices)):
             self._refuse_non_finite()
 
-    @torch.no_grad()
     def agree(self) -> None:
         """In distributed training every rank takes rank 0's running statistics where n_i depends on them: "folded" magnitudes.
 

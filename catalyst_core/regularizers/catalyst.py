@@ -140,9 +140,8 @@ class Catalyst(Regularizer):
 
     def _shrink(self, n: Vector, ratio: Vector, step: float) -> None:
         """Both halves of the proximal step from the old values; the subgradient solver moves D only."""
-        k = self._alive.astype(float)
-        if self.settings.solver == "proximal" and step > 0:
-            k = np.maximum(1 - step * ratio, 0)
+        moves = self.settings.solver == "proximal" and step > 0
+        k = np.maximum(1 - step * ratio, 0) if moves else self._alive.astype(float)
         self._d -= step * n
         np.maximum(self._d, 0, out=self._d)
         self._alive = k > 0
