@@ -9,6 +9,7 @@ channel vanish), the canonical form (what reads it), the surgery (what to slice)
     operations  what kind of thing an operation is
     story       what happened to an activation since the layers that made it
     activations the table of activations
+    book        what layers make, own and read
     flow        one forward pass
     reading     from what was seen to the answer
 """
@@ -64,9 +65,9 @@ def trace(model: nn.Module, example_inputs: Any, ignored_layers: Iterable[nn.Mod
     with unfused():
         _run(twin.eval(), inputs, counter)
         _watch(twin, inputs, tracer)
-        units = dict(tracer.units)
+        units = dict(tracer.book.units)
         _watch_training(twin, inputs, tracer)
-    reading = Reading(twin, tracer, ignored)
+    reading = Reading(twin, tracer.book, ignored)
     couplings = reading.couplings()
     parameters.check_untied({slot.module for one in couplings if not one.refused for slot in (*one.outputs, *one.readers)})
     examples = len(next((one for one in inputs if isinstance(one, Tensor)), torch.zeros(1)))

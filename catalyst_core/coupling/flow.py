@@ -8,8 +8,6 @@ operations unite the labels that they combine; and what cannot be followed refus
 # C = channels of an activation
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import torch
@@ -18,38 +16,24 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from catalyst_core.coupling import operations as ops
 from catalyst_core.coupling.activations import Activations, Flow
-from catalyst_core.coupling.classes import FIXED, ZERO, Classes, agree, channels, varies
+from catalyst_core.coupling.book import FIXED_HERE, Book
+from catalyst_core.coupling.classes import ZERO, channels, varies
 from catalyst_core.coupling.layers import BatchNorm, Layer, Owner, Parameters
 from catalyst_core.coupling.operations import tensors
 from catalyst_core.coupling.story import Path, Story, acts_alone, lengthen, merge, probe
 
-FIXED_HERE = "it is combined with channels that cannot be removed"
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Read:
-    """A layer took an activation in: the label of each input channel (C,), and the story up to there."""
-
-    layer: str
-    columns: Tensor
-    story: Story
-
-
 class Tracer(TorchDispatchMode):
-    """Follows one forward pass or several: `classes`, `first`, `rows`, `behind`, `reads` and `units` are the outcome."""
+    """Follows one forward pass or several; `book` is the outcome."""
 
     def __init__(self, parameters: Parameters) -> None:
         super().__init__()
         self.parameters = parameters
-        self.classes = Classes()
-        self.first: dict[str, int] = {}  # convolution or linear layer -> label of its first output channel
-        self.rows: dict[str, Tensor] = {}  # BatchNorm or PReLU -> the labels of its channels (C,)
-        self.taken: dict[str, Tensor] = {}  # convolution or linear layer -> the labels of what its columns read (C,)
-        self.behind: dict[str, str | None] = {}  # BatchNorm -> the layer right in front of it
-        self.reads: list[Read] = []
-        self.units: dict[str, int] = {}  # layer -> multiply-accumulates of one row and column, all examples
+        self.book = Book()
+        self.classes = self.book.classes
         self._flows = Activations()
         self._weights: dict[int, tuple[Tensor, Owner]] = {}  # transposed linear weights
 
@@ -105,21 +89,11 @@ class Tracer(TorchDispatchMode):
             why = "a grouped transposed convolution" if owner else "a convolution whose weight is computed from something else"
             self._refuse(self._flows.known(args), f"{why} reads its channels", out)
             return
-        columns = self._read(owner, x, flow, 1)
-        first = self._first(owner.name, out.shape[1])
+        columns = self.book.read(owner.name, x, flow, 1)
+        self._flows.put(out, self.book.made(owner.name, out, 1))
         if groups > 1:
-            self._join_groups(columns, first, out.shape[1], groups, flow)
-        self._count(owner.name, (x if transposed else out)[:, 0].numel() * weight[0, 0].numel())
-        self._make(owner, first, out, 1)
-
-    def _join_groups(self, columns: Tensor, first: int, rows: int, groups: int, flow: Flow | None) -> None:
-        """The channels of one convolution group, in and out, are one: only a whole group can go."""
-        reason = (flow and flow.reason) or "a grouped convolution reads channels here that cannot be removed"
-        made = torch.arange(first, first + rows, dtype=columns.dtype).view(groups, -1)
-        for taken, given in zip(columns.view(groups, -1), made, strict=True):
-            self.classes.unite(int(label) for label in chain(taken.tolist(), given.tolist()) if label >= 0)
-            if (taken < 0).any():
-                self.classes.refuse(given, reason)
+            self.book.join_groups(owner.name, columns, out.shape[1], groups, flow)
+        self.book.count(owner.name, (x if transposed else out)[:, 0].numel() * weight[0, 0].numel())
 
     def _multiply(self, name: str, args: Args, out: Tensor) -> None:
         """x W^T + b with a layer's own W; any other product mixes."""
@@ -128,9 +102,9 @@ class Tracer(TorchDispatchMode):
         if owner is None:
             self._refuse(self._flows.known(args), self._mixes("matrix product", args), out)
             return
-        self._read(owner, x, self._flows.get(x), -1)
-        self._count(owner.name, out[..., 0].numel())
-        self._make(owner, self._first(owner.name, out.shape[-1]), out, -1)
+        self.book.read(owner.name, x, self._flows.get(x), -1)
+        self._flows.put(out, self.book.made(owner.name, out, -1))
+        self.book.count(owner.name, out[..., 0].numel())
 
     def _normalise(self, args: Args, out: Any) -> None:
         x, owner, out = args[0], self.parameters.owner(args[1]), next(tensors(out))
@@ -141,19 +115,8 @@ class Tracer(TorchDispatchMode):
         if owner is None or not isinstance(owner.module, BatchNorm):
             self._refuse([flow], "a normalisation behind it has no scale and shift of its own that could vanish", out)
             return
-        columns = self._columns(x, flow, 1)
-        self._own(self.rows, owner.name, columns)
-        in_front = self._right_behind(flow.story, columns)
-        self.behind[owner.name] = in_front if self.behind.get(owner.name, in_front) == in_front else None
+        self.book.normalise(owner.name, x, flow)
         self._flows.put(out, Flow(flow.labels.clone(), {owner.name: Path()}))
-
-    def _right_behind(self, story: Story, columns: Tensor) -> str | None:
-        """The one layer that these channels come straight from, one by one."""
-        layer = next(iter(story), "")
-        if len(story) != 1 or story[layer].steps or layer not in self.first:
-            return None
-        made = torch.arange(self.first[layer], self.first[layer] + len(columns), dtype=columns.dtype)
-        return layer if torch.equal(made, columns) else None
 
     # what is no layer
 
@@ -259,7 +222,7 @@ class Tracer(TorchDispatchMode):
         if owner is None or not isinstance(owner.module, nn.PReLU):
             self.classes.refuse(flow.labels, "a PReLU behind it has slopes that are computed from something else")
             return
-        self._own(self.rows, owner.name, self._columns(args[0], flow, 1))
+        self.book.own(self.book.rows, owner.name, self.book.columns(args[0], flow, 1))
 
     # stories
 
@@ -268,7 +231,11 @@ class Tracer(TorchDispatchMode):
         if name not in ("mul", "div") or len(followed) < 2:
             return self._lengthened(func, name, args, kwargs, [one for one, _ in followed], merge(*stories))
         # One vanishing factor is enough: the gate of a squeeze-and-excitation block need not vanish too.
-        place = 0 if name == "div" else min(range(2), key=lambda index: sum(layer not in self.behind for layer in stories[index]))
+        place = (
+            0
+            if name == "div"
+            else min(range(2), key=lambda index: sum(layer not in self.book.behind for layer in stories[index]))
+        )
         same = stories[0].keys() & stories[1].keys()
         return lengthen(stories[place], f"{ops.title(name)} does not scale with its input" if same else None)
 
@@ -314,46 +281,6 @@ class Tracer(TorchDispatchMode):
         owner = self.parameters.owner(weight)
         return owner if owner and owner.kind == "weight" and isinstance(owner.module, Layer) else None
 
-    def _first(self, name: str, count: int) -> int:
-        if name not in self.first:
-            self.first[name] = self.classes.new(count)
-        return self.first[name]
-
-    def _make(self, owner: Owner, first: int, out: Tensor, dim: int) -> None:
-        shape = [1] * out.ndim
-        shape[dim] = -1
-        labels = torch.arange(first, first + out.shape[dim], dtype=torch.float32).view(shape).expand(out.shape).clone()
-        self._flows.put(out, Flow(labels, {owner.name: Path()}))
-
-    def _own(self, table: dict[str, Tensor], name: str, columns: Tensor) -> None:
-        """A layer's slices belong to the channels that it is given; used twice, to those of both times."""
-        if name in table:
-            self.classes.unite_pairs(table[name], columns, "one layer reads it in the place of channels that cannot be removed")
-            columns = torch.maximum(table[name], columns)
-        table[name] = columns
-
-    def _read(self, owner: Owner, x: Tensor, flow: Flow | None, dim: int) -> Tensor:
-        columns = self._columns(x, flow, dim)
-        self._own(self.taken, owner.name, columns)
-        if flow is not None and flow.has_channels:
-            self.reads.append(Read(owner.name, columns, dict(flow.story)))
-        return columns
-
-    def _columns(self, x: Tensor, flow: Flow | None, dim: int) -> Tensor:
-        """(C,) the label of each channel along `dim`; where positions differ, they are one channel from now on."""
-        if flow is None:
-            return torch.full((x.shape[dim],), FIXED)
-        rows = flow.labels.movedim(dim, 0).flatten(1)
-        labels, agreed = agree(rows)
-        for row in rows[~agreed]:
-            self.classes.unite(channels(row))
-            if (row == FIXED).any():
-                self.classes.refuse(row, flow.reason or FIXED_HERE)
-        return labels
-
-    def _count(self, name: str, unit: int) -> None:
-        self.units[name] = self.units.get(name, 0) + unit
-
 
 def _again(func: Any, args: Args, kwargs: Kwargs, followed: list[Tensor]) -> Callable[[Callable[[Tensor], Tensor]], Tensor]:
     """The operation with other numbers in place of the activations that are followed."""
@@ -372,6 +299,8 @@ def _divides(name: str, known: list[Flow], labels: Tensor) -> bool:
     """Whether an operation that moves entries leaves channels out, or lays them out in more dimensions than before."""
     if name in ops.RESHAPES:
         return _dims(labels) > _dims(known[0].labels)
+    if "channel_shuffle" in name:  # it does, inside
+        return True
     if labels.numel() >= sum(flow.labels.numel() for flow in known):
         return False
     return len(channels(labels)) < len(set().union(*(channels(flow.labels) for flow in known)))

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor, nn
 
+from catalyst_core.coupling.book import Book, Read
 from catalyst_core.coupling.classes import Classes
-from catalyst_core.coupling.flow import Read, Tracer
 from catalyst_core.coupling.layers import is_grouped, outputs
 from catalyst_core.coupling.plain import Coupling, Producer, Slot
 
@@ -30,13 +30,13 @@ class _Sources:
 
 
 class Reading:
-    """Sorts what a `Tracer` has found."""
+    """Sorts what a trace has written into its book."""
 
-    def __init__(self, model: nn.Module, tracer: Tracer, ignored: set[str]) -> None:
+    def __init__(self, model: nn.Module, book: Book, ignored: set[str]) -> None:
         self.modules = dict(model.named_modules())
         self.order = {name: place for place, name in enumerate(self.modules)}
-        self.tracer = tracer
-        self.classes: Classes = tracer.classes
+        self.book = book
+        self.classes = book.classes
         self.ignored = ignored
 
     def couplings(self) -> list[Coupling]:
@@ -49,20 +49,18 @@ class Reading:
     @cached_property
     def made(self) -> dict[str, Rows]:
         """Convolution or linear layer -> its rows by class."""
-        return {
-            name: self._by_root(range(first, first + outputs(self.modules[name]))) for name, first in self.tracer.first.items()
-        }
+        return {name: self._by_root(range(first, first + outputs(self.modules[name]))) for name, first in self.book.first.items()}
 
     @cached_property
     def owned(self) -> dict[str, Rows]:
         """BatchNorm or PReLU -> its rows by class."""
-        return {name: self._by_root(_whole(labels)) for name, labels in self.tracer.rows.items()}
+        return {name: self._by_root(_whole(labels)) for name, labels in self.book.rows.items()}
 
     @cached_property
     def columns(self) -> dict[str, Rows]:
         """Reading layer -> the columns of its weight by class; of a grouped convolution, the rows that go with them."""
         found: dict[str, Rows] = {}
-        for read in self.tracer.reads:
+        for read in self.book.reads:
             if is_grouped(self.modules[read.layer]):
                 found[read.layer] = self.made[read.layer]
                 continue
@@ -75,7 +73,7 @@ class Reading:
     def sources(self) -> dict[int, _Sources]:
         """Class -> its sources; classes that nothing reads are missing."""
         found: dict[int, _Sources] = defaultdict(_Sources)
-        for read in self.tracer.reads:
+        for read in self.book.reads:
             for root in self._by_root(_whole(read.columns)):
                 self._add_source(read, root, found[root])
         return dict(found)
@@ -157,7 +155,7 @@ class Reading:
         rows = self.owned.get(name) or self.made[name]
         mine = {root: rows[root] for root in channel if root in rows and name in self._layers_of(root)}
         slot = self._slot(name, mine, channel)
-        return Producer(slot.module, slot.rows, slot.channels, self.tracer.behind.get(name))
+        return Producer(slot.module, slot.rows, slot.channels, self.book.behind.get(name))
 
     def _layers_of(self, root: int) -> set[str]:
         return self.sources[root].layers if root in self.sources else set()
