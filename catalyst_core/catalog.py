@@ -66,7 +66,7 @@ METHODS: dict[str, Method] = {
         1.0,
         (0.1, 10.0),
     ),
-    # Every rival's strength is the best of five on digits by post-prune validation accuracy: docs/sweeps.md.
+    # Every rival's strength is the best of several on digits by post-prune validation accuracy: docs/sweeps.md.
     "l1": Method("L1", r"R=\sum_i \lVert F_i\rVert_1", "Shrinks every weight of a filter by the same amount.", 0.3, (0.03, 3.0)),
     "group_lasso": Method(
         "Group Lasso", r"R=\sum_i \lVert F_i\rVert_2", "Shrinks every filter's norm by the same amount.", 0.3, (0.03, 3.0)
@@ -82,8 +82,8 @@ METHODS: dict[str, Method] = {
         "Sparse Group Lasso",
         r"R=\sum_i a\,\lVert F_i\rVert_1+(1-a)\,\lVert F_i\rVert_2",
         "Half L1, half Group Lasso: weights within a filter and whole filters shrink.",
-        0.5,
-        (0.05, 5.0),
+        0.2,
+        (0.02, 2.0),
     ),
     "group_hoyer_square": Method(
         "Group Hoyer-square",
