@@ -64,7 +64,7 @@ METHODS: dict[str, Method] = {
         r"R=\lVert DF\rVert_{2,1}=\sum_i D_i\,\lVert F_i\rVert_2",
         "Auxiliary variables D beside the filters: pruning is lossless exactly when D F = 0.",
         1.0,
-        (0.1, 10.0),
+        (0.1, 4.0),  # at twice 5, where its ramp ends, and the default learning rate of 0.1 a step would overshoot
     ),
     # Every rival's strength is the best of several on digits by post-prune validation accuracy: docs/sweeps.md.
     "l1": Method("L1", r"R=\sum_i \lVert F_i\rVert_1", "Shrinks every weight of a filter by the same amount.", 0.3, (0.03, 3.0)),
@@ -104,7 +104,7 @@ METHODS: dict[str, Method] = {
         r"R=\tfrac12\sum_i \lambda_i\,\lVert F_i\rVert_2^2",
         "An L2 coefficient that grows step by step for the filters below the budget's quantile.",
         1.0,
-        (0.1, 10.0),
+        (0.1, 4.0),  # at twice 5, where its ramp ends, and the default learning rate of 0.1 a step would overshoot
     ),
     "none": Method("Magnitude cut", r"R=0", "No regularizer: the smallest filters of the dense network are cut at once.", None),
     "random": Method("Random cut", r"R=0", "Filters of the dense network are drawn at random and cut at once.", None),
