@@ -1,6 +1,7 @@
-"""ResNet-20 in its CIFAR form (He et al. 2016, section 4.2): three stages of three residual blocks, widths 16, 32, 64.
+"""ResNets in their CIFAR form (He et al. 2016, section 4.2): three stages of n residual blocks, widths 16, 32, 64.
 
-Shortcuts that change the width are 1 x 1 convolutions (option B), so every residual stream is one group of channels.
+The depth is 6 n + 2. Shortcuts that change the width are 1 x 1 convolutions (option B), so every residual stream is one
+group of channels.
 """
 
 from collections import OrderedDict
@@ -9,7 +10,6 @@ import torch
 from torch import nn
 
 WIDTHS = (16, 32, 64)
-BLOCKS = 3  # a stage
 
 
 class Block(nn.Module):
@@ -32,12 +32,20 @@ class Block(nn.Module):
 
 def resnet20(channels: int, size: int, classes: int) -> nn.Module:
     """Works for images of any size from 8 pixels on."""
+    return resnet(channels, classes, depth=20)
+
+
+def resnet(channels: int, classes: int, *, depth: int) -> nn.Module:
+    """ResNet-20, 32, 44, 56, 110, ...: `depth` is 6 n + 2 for n blocks a stage."""
+    blocks, rest = divmod(depth - 2, 6)
+    assert blocks > 0, depth
+    assert rest == 0, depth
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv=nn.Conv2d(channels, WIDTHS[0], 3, padding=1, bias=False), bn=nn.BatchNorm2d(WIDTHS[0]), relu=nn.ReLU()
     )
     inputs = WIDTHS[0]
     for stage, width in enumerate(WIDTHS, start=1):
-        for block in range(1, BLOCKS + 1):
+        for block in range(1, blocks + 1):
             layers[f"block{stage}_{block}"] = Block(inputs, width, stride=2 if stage > 1 and block == 1 else 1)
             inputs = width
     layers |= {"mean": nn.AdaptiveAvgPool2d(1), "flat": nn.Flatten(), "classifier": nn.Linear(inputs, classes)}
