@@ -89,12 +89,13 @@ class Allocator:
         """(G,) channels to prune when the largest z (C,) go first, whatever their group, until the budget is met.
 
         Between `low` (default: none) and `high` (default: the caps) of each group go. The budget in channels is as many as
-        `uniform` takes. Equal z go by their rank in their group, so that no group is favoured.
+        `uniform` takes. Equal z go by their rank in their group, then from the larger group: not by the order in which groups come.
         """
         low = np.zeros_like(self.sizes) if low is None else np.asarray(low)
         high = np.maximum(self.caps if high is None else np.asarray(high), low)
         ranks = self._ranks(z)
-        order = np.lexsort((self.group_of, (ranks + 0.5) / self.sizes[self.group_of], -z))
+        size = self.sizes[self.group_of]  # (C,)
+        order = np.lexsort((self.group_of, -size, (ranks + 0.5) / size, -z))
         groups, places = self.group_of[order], ranks[order]
         free = groups[(places >= low[groups]) & (places < high[groups])]
 

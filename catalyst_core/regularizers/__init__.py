@@ -51,9 +51,11 @@ def build_regularizer(
 ) -> Regularizer:
     """One of `REGULARIZERS` on `groups`, which `find_groups` returns. `Settings` has the range of every setting.
 
-    `strength` None: the method's default. The budget is `pruning_ratio`, a share of the channels (None: 0.5), or `macs_ratio`, a
-    share of the network's MACs. `allocation` "uniform": one ratio for every group; "global": one ranking over all groups, of
-    which `keep_at_least` (None: 0.1) stays in each. `start_ratio` c (catalyst only): D_i = c n_i and no budget.
+    `strength` None: the method's default, which suits learning rates around 0.1; for Catalyst the sum of learning rate x strength
+    over the sparse stage should reach about 20 (README, measured), so small learning rates and short stages ask for a larger one.
+    The budget is `pruning_ratio`, a share of the channels (None: 0.5), or `macs_ratio`, a share of the network's MACs.
+    `allocation` "uniform": one ratio for every group; "global": one ranking over all groups, of which `keep_at_least`
+    (None: 0.1) stays in each. `start_ratio` c (catalyst only): D_i = c n_i and no budget.
     `total_steps`: how many steps sparse training takes, which gives catalyst its ramp (`schedule` None or "ramp") and its
     settling phase; None: a constant strength, and nothing settles by itself. `every`: so many steps are gathered into one.
 
