@@ -89,7 +89,7 @@ class Allocator:
         """(G,) channels to prune when the largest z (C,) go first, whatever their group, until the budget is met.
 
         Between `low` (default: none) and `high` (default: the caps) of each group go. The budget in channels is as many as
-        `uniform` takes. Equal z go by their rank in their group, then from the larger group: not by the order in which groups come.
+        `uniform` takes. Equal z go by their rank in their group, then from the larger group, whatever the order of groups.
         """
         low = np.zeros_like(self.sizes) if low is None else np.asarray(low)
         high = np.maximum(self.caps if high is None else np.asarray(high), low)
