@@ -90,11 +90,7 @@ class FilterGroup:
             return torch.stack([fold.squares(self.size) for fold in self.folds]).sum(0)
         total = 0.0
         for part in self.measured:
-            squares = (
-                part.parameter.double().flatten(1).square().sum(1)
-                if part.parameter.ndim > 1
-                else part.parameter.double().square()
-            )
+            squares = part.parameter.double().reshape(len(part.parameter), -1).square().sum(1)
             rows, channels = part.rows.to(squares.device), part.channels.to(squares.device)
             total = total + squares.new_zeros(self.size).index_add(0, channels, squares[rows])
         return total

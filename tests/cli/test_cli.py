@@ -10,6 +10,7 @@ from catalyst_core.cli.racing import race_config
 from catalyst_core.cli.report import print_json
 from catalyst_core.events import Command, Finished
 from catalyst_core.store import Process, open_store
+from tests.cli.refusal import refusal
 
 
 def parsed(*arguments):
@@ -110,16 +111,7 @@ WRONG = {
 
 @pytest.mark.parametrize("line", WRONG)
 def test_wrong_input_is_one_sentence_and_exit_code_2(line, capsys, catalyst_home):
-    try:
-        code = main(["race", *line.split()])
-    except SystemExit as ended:
-        code = ended.code
-    said = capsys.readouterr()
-    assert code == 2
-    assert said.out == ""
-    assert said.err.startswith("catalyst: ")
-    assert len(said.err.splitlines()) == 1
-    assert WRONG[line] in said.err
+    assert WRONG[line] in refusal(capsys, ["race", *line.split()])
     assert not list(catalyst_home.rglob("runs/*")), "nothing half-made is left behind"
 
 
