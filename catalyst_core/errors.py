@@ -12,9 +12,11 @@
     │   │       └── TiedParametersError  two layers share one parameter
     │   ├── DataError                 a data set that is missing, empty, unreadable or too small
     │   ├── NotFoundError             a race or run that the store does not hold
-    │   └── StoreError                a store that cannot be opened, written, or is of a newer schema
+    │   ├── StoreError                a store that cannot be opened, written, or is of a newer schema
+    │   │   └── StoreUnavailableError one that may be back in a moment: not reachable, locked, its disk full
+    │   ├── CheckpointError           a checkpoint that is not there any more, or damaged
+    │   └── RunFinishedError          a command for, or a write to, a run that has already ended
     └── EngineError                   something that went wrong while a race was running
-        ├── RunFinishedError          a write to a run that has already ended
         ├── DivergedError             the loss stopped being a finite number
         └── NonFiniteError            a parameter of a filter is NaN or infinite
 
@@ -74,12 +76,20 @@ class StoreError(UsageError):
     """A store that cannot be opened or written, or that a newer Catalyst made."""
 
 
+class StoreUnavailableError(StoreError):
+    """A store that may be back in a moment: not reachable, locked, or its disk is full."""
+
+
+class CheckpointError(UsageError):
+    """A checkpoint that is not there any more, or damaged."""
+
+
+class RunFinishedError(UsageError):
+    """A command for, or a write to, a run that has already ended."""
+
+
 class EngineError(CatalystError):
     """Something that went wrong while a race was running."""
-
-
-class RunFinishedError(EngineError):
-    """A write to a run that has already ended."""
 
 
 class DivergedError(EngineError):

@@ -2,6 +2,9 @@
 
 Numbers a filter are packed as little-endian float32 bytes, all groups concatenated in the order of `GroupsFound`
 (see `pack` and the frames' `unpack`), so that one measurement is one row in the store, not a row a filter.
+
+A contender that was killed goes on from its last checkpoint and says again what it said since. What follows from its
+configuration alone carries a `key`, the same each time, and the store keeps the first: nothing is lost or doubled.
 """
 
 import base64
@@ -42,6 +45,7 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     step: int = Field(description="optimizer steps since the run began, dense stage included")
+    key: str = Field(default="", max_length=60, description="'stage:number', unique within the run; '' for what came from outside")
 
 
 class GroupsFound(_Event):
@@ -105,14 +109,35 @@ class FiltersMeasured(_Event):
     decided: bool = Field(default=False, description="True for the one measurement that the cut was made from")
 
 
+Value = float | str  # of a setting
+
+
 class SettingChanged(_Event):
-    """Somebody moved a slider while the run was going."""
+    """Somebody moved a slider while the run was going. It acts from the step that follows `step` others on."""
 
     kind: Literal["setting"] = "setting"
     name: str
-    old: float
-    new: float
+    old: Value
+    new: Value
     who: str
+
+
+class CheckpointKept(_Event):
+    """The state of the run at this step boundary is on disk and stays: a fork can start from it."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    stage: Stage
+    name: str = Field(description="of the file in the run's folder of checkpoints, without its ending")
+    reason: str = Field(description="what it was kept for: 'strength 0.3 to 1', 'before the cut', 'stopped'")
+
+
+class RolledBack(_Event):
+    """Training went wrong and went back to `step`; what it had said of later steps no longer counts."""
+
+    kind: Literal["rollback"] = "rollback"
+    stage: Stage
+    from_step: int
+    reason: str
 
 
 class Noted(_Event):
@@ -156,7 +181,8 @@ class Failed(_Event):
     log_tail: str = ""
 
 
-CommandName = Literal["strength", "pruning_ratio", "pause", "resume", "stop"]
+SettingName = Literal["strength", "pruning_ratio", "macs_ratio", "learning_rate", "solver", "schedule"]
+CommandName = Literal[SettingName, "pause", "resume", "stop"]
 
 
 class Command(BaseModel):
@@ -165,7 +191,7 @@ class Command(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: CommandName
-    value: float | None = Field(default=None, description="for 'strength' and 'pruning_ratio': the new value")
+    value: Value | None = Field(default=None, description="of a setting: its new value")
     who: str = Field(default="", max_length=80)
 
 
@@ -176,6 +202,8 @@ Event = (
     | Evaluated
     | FiltersMeasured
     | SettingChanged
+    | CheckpointKept
+    | RolledBack
     | Noted
     | StateChanged
     | Pruned
