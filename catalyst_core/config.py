@@ -20,6 +20,7 @@ Magnitude = Literal["response", "folded", "weight"]
 Solver = Literal["proximal", "subgradient"]
 Allocation = Literal["uniform", "global"]
 Ramp = Literal["ramp", "constant"]
+VARIANT = r"^([A-Za-z0-9.@=+_-]([A-Za-z0-9 .@=+_-]*[A-Za-z0-9.@=+_-])?)?$"
 RAMP = (0.3, 2.0)  # catalyst: factors on the strength, geometric from the first to the second ...
 RAMP_SHARE = 0.6  # ... over this share of the sparse steps
 
@@ -60,6 +61,7 @@ class MethodConfig(_Config):
     keep_at_least: float | None = Field(
         None, ge=0, lt=1, description="global allocation only: share of every group that stays, and 1 channel; None: 0.1"
     )
+    variant: str = Field("", max_length=40, pattern=VARIANT, description="a name that tells a fork from its origin")
 
     @model_validator(mode="after")
     def _settings_have_an_effect(self) -> Self:
@@ -90,7 +92,7 @@ class MethodConfig(_Config):
 
     @property
     def label(self) -> str:
-        """Short and unique among the settings of one method: 'catalyst', 'l1 0.03', 'catalyst c=1.3'."""
+        """Short and unique among the settings of one method: 'catalyst', 'l1 0.03', 'catalyst c=1.3', 'l1 0.03 (variant)'."""
         parts: list[str] = [self.name]
         if self.start_ratio is not None:
             parts.append(f"c={self.start_ratio:g}")
@@ -100,7 +102,8 @@ class MethodConfig(_Config):
         parts += [value for value, default in usual if value != default]
         if self.keep_at_least is not None:
             parts.append(f"keep={self.keep_at_least:g}")
-        return " ".join(parts + ["canonical"] * self.canonicalize)
+        parts += ["canonical"] * self.canonicalize
+        return " ".join(parts + [f"({self.variant})"] * bool(self.variant))
 
 
 class Schedule(_Config):
@@ -235,6 +238,8 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     said = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        said = "only letters a to z, digits, spaces inside and . @ = + - _ are allowed"
     got = "" if first["type"] in ("value_error", "missing") else f", not {first['input']!r}"
     said = said[0].lower() + said[1:]
     return f"{where}: {said}{got}" if where else said

@@ -107,12 +107,13 @@ class Look:
 
 
 def title(label: str) -> str:
-    """A contender's label for a reader: 'l1 0.03' -> 'L1, λ 0.03'; 'catalyst c=1.3 canonical' -> 'Catalyst, c 1.3, canonical'."""
-    name, *settings = label.split()
+    """A contender's label for a reader: 'l1 0.03 (b)' -> 'L1, λ 0.03 (b)'; 'catalyst c=1.3' -> 'Catalyst, c 1.3'."""
+    known, fork, variant = label.partition(" (")
+    name, *settings = known.split()
     shown = [METHODS[name].title if name in METHODS else name]
     for setting in settings:
         shown.append(f"λ {setting}" if setting[0].isdigit() else setting.replace("=", " "))
-    return ", ".join(shown)
+    return ", ".join(shown) + fork + variant
 
 
 def looks(labels: Sequence[str], theme: Theme) -> dict[str, Look]:

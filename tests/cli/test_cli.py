@@ -66,8 +66,8 @@ def test_a_budget_in_macs_and_one_ranking_for_every_method_that_has_a_budget():
 
 
 def test_a_method_may_carry_its_own_settings():
-    config = parsed("--methods", "catalyst,catalyst:start_ratio=1.3:strength=3,l1:solver=subgradient")
-    assert [method.label for method in config.methods] == ["catalyst", "catalyst c=1.3 3", "l1 subgradient"]
+    config = parsed("--methods", "catalyst,catalyst:start_ratio=1.3:strength=3,l1:solver=subgradient:variant=b")
+    assert [method.label for method in config.methods] == ["catalyst", "catalyst c=1.3 3", "l1 subgradient (b)"]
 
 
 def test_the_model_follows_the_data_set():
@@ -81,6 +81,7 @@ WRONG = {
     "--methods l1,l1": "listed twice",
     "--methods l1:strength": "setting=value",
     "--methods l1:wrong=1": "wrong",
+    "--methods l1:variant=<b>": "only letters",
     "--pruning-ratio 0": "greater than 0",
     "--pruning-ratio 1": "less than 1",
     "--pruning-ratio nan": "finite",

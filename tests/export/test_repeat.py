@@ -33,6 +33,7 @@ RACES = {
         "macs_ratio": 0.55,
         "methods": ({"name": "catalyst", "allocation": "global", "keep_at_least": 0.2}, {"name": "none", "allocation": "global"}),
     },
+    "variants": {"methods": ({"name": "l1"}, {"name": "l1", "variant": "lr=0.05 @ 300"}, {"name": "l1", "variant": "-b"})},
     "folder": {"data": {"name": "folder", "folder": "my cats", "image_size": 64}, "pruning_ratio": 1 / 3},
 }
 

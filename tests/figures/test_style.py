@@ -26,6 +26,10 @@ VISION = {
 TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
 
 
+def test_a_variant_is_shown_as_it_was_given():
+    assert style.title("l1 0.03 subgradient (lr=0.05 @ 300)") == "L1, λ 0.03, subgradient (lr=0.05 @ 300)"
+
+
 def linear(colour):
     values = np.array(list(bytes.fromhex(colour[1:]))) / 255
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
