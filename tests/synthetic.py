@@ -93,7 +93,9 @@ class MemoryStore:
 
 
 def _queued(race_id: str, place: int, contender: ContenderConfig) -> RunInfo:
-    nothing = dict.fromkeys(("accuracy", "share_pruned", "process", "heartbeat", "started", "finished", "ledger"))
+    nothing = dict.fromkeys(
+        ("accuracy", "share_pruned", "process", "heartbeat", "started", "finished", "ledger", "assigned", "parent")
+    )
     return RunInfo(
         id=f"{race_id}-{place:02d}",
         race_id=race_id,
@@ -109,6 +111,11 @@ def _queued(race_id: str, place: int, contender: ContenderConfig) -> RunInfo:
         seconds=0.0,
         reason="",
         log_tail="",
+        priority=0,
+        revision=0,
+        bytes=0,
+        rss=0,
+        note="",
         **nothing,
     )
 

@@ -29,6 +29,7 @@ class Channel:
         self._run = run
         self._buffer: deque[Event] = deque()
         self._inbox: deque[Command] = deque()
+        self._taken = 0
         self._flushing = threading.Lock()
         self._closing = threading.Event()
         self._lost: CatalystError | None = None
@@ -59,7 +60,7 @@ class Channel:
         with self._flushing:
             events = list(self._buffer)
             if events:
-                self._store.append(self._run.id, events, self._run.attempt)
+                self._store.append(self._run.id, events, self._run.attempt, done=self._taken)
                 for _ in events:
                     self._buffer.popleft()
 
@@ -72,7 +73,9 @@ class Channel:
         while not self._closing.wait(FLUSH_SECONDS):
             try:
                 self.flush()
-                self._inbox.extend(self._store.take_commands(self._run.id))
+                for sent in self._store.commands(self._run.id, self._taken):
+                    self._inbox.append(sent.command)
+                    self._taken = sent.id
                 if time.monotonic() >= next_beat:
                     self._store.beat(self._run.id, self._run.attempt)
                     next_beat = time.monotonic() + BEAT_SECONDS

@@ -2,30 +2,41 @@
 
 The contract, for every back end:
 
-- A *race* has *runs*, one a contender; both are made in one transaction, or not at all.
+- A *race* has *runs*, one a contender; both are made in one transaction, or not at all. A fork adds a run later.
 - One process owns a running run: the one that claimed it. Only the owner appends events; a finished run refuses.
-- Events are append-only and come back in order of their cursor, which only grows; `events(run, after=cursor)` reads
-  what is new and costs what is new. What `append` returned from is committed: killing anybody loses none of it.
-- Commands travel the other way, in order, each handed to the owner once.
-- A run belongs to one *attempt*; resuming starts the next one, and only its events are read from then on.
-- Every method may be called from any thread or process; a connection is never used by two at once.
+- Events come back in order of their cursor, which only grows; `events(run, after=cursor)` reads what is new and costs
+  what is new. What `append` returned from is committed: killing anybody loses none of it.
+- An event with a key is stored once a run, however often it is said: a batch whose answer was lost is sent again, as a
+  whole or with more behind it. Without a key it is stored each time.
+- What is *visible* only grows, but for three things: a `RolledBack` event withdraws the keyed events behind its step, going
+  on after a stop withdraws the cut that the stop had made, and thinning drops old looks at the filters. The first two raise
+  the run's `revision`: whoever keeps a copy reads it anew then.
+- A resumed run begins its next *attempt*, goes on where it was and refuses what an earlier attempt still sends.
+- Commands travel the other way, in order. They wait until an `append` says up to which one they are done, in one
+  transaction with the events that they led to.
+- Times are the database's, so that machines with different clocks agree.
+- A method may be called from any thread or process; a connection is never used by two at once.
+- `StoreUnavailableError`: nothing was written, or (a lost answer) all of it; trying again later is safe for keyed events.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from catalyst_core.config import ContenderConfig, RaceConfig
-from catalyst_core.events import FINISHED_STATES, Event, State
+from catalyst_core.events import FINISHED_STATES, Command, Event, State
 
 
 @dataclass(frozen=True)
 class Process:
-    """Who runs a run. A pid is recycled, a pid with its start time is not."""
+    """Who runs a run. A pid is recycled, a pid with its start time is not; after a reboot none of them is left."""
 
     pid: int
     created: float  # seconds since the epoch, as the operating system reports it
     host: str
+    boot: str = ""  # which start of the machine, where the operating system tells
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,13 @@ class RunInfo:
     reason: str  # why it failed, one sentence; else ''
     log_tail: str
     ledger: dict[str, Any] | None
+    priority: int  # the larger, the sooner
+    revision: int  # grows whenever part of the visible past is withdrawn
+    assigned: float | None  # seconds since the epoch: when a worker was last started for it
+    parent: str | None  # the run that it was forked from
+    bytes: int  # of its files, at the last beat
+    rss: int  # bytes of memory of its worker, at the last beat
+    note: str  # what its worker waits for: 'the disk is full'; else ''
 
     @property
     def is_finished(self) -> bool:
@@ -77,9 +95,23 @@ class RunInfo:
         return self.seconds / self.step * (self.total_steps - self.step)
 
 
+def race_title(config: dict[str, Any]) -> str:
+    """The given title of a race's configuration (as plain data), or its data set, network and budget."""
+    data, macs = config["data"], config.get("macs_ratio")
+    budget = f"ratio {config['pruning_ratio']:g}" if macs is None else f"MACs -{macs:g}"
+    return config["title"] or f"{data['folder'] or data['name']} · {config['model']} · {budget}"
+
+
+def overall_state(states: Iterable[State]) -> State:
+    """The liveliest of the states of a race's runs; among finished ones the worst."""
+    found = set(states)
+    order: tuple[State, ...] = ("running", "stopping", "paused", "queued", "failed", "stopped", "completed")
+    return next(state for state in order if state in found)
+
+
 @dataclass(frozen=True)
 class RaceInfo:
-    """One race with its runs, in the order of the configuration."""
+    """One race with its runs: those of the configuration in its order, then the forks."""
 
     id: str
     config: RaceConfig
@@ -89,9 +121,12 @@ class RaceInfo:
     @property
     def title(self) -> str:
         """The given title, or data set, model and ratio."""
-        config = self.config
-        budget = f"ratio {config.pruning_ratio:g}" if config.macs_ratio is None else f"MACs -{config.macs_ratio:g}"
-        return config.title or f"{config.data.folder or config.data.name} · {config.model} · {budget}"
+        return race_title(self.config.model_dump(include={"data", "model", "pruning_ratio", "macs_ratio", "title"}))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of its runs, each once, in order: forks are not in `config`."""
+        return tuple(dict.fromkeys(run.label for run in self.runs))
 
     @property
     def is_finished(self) -> bool:
@@ -101,9 +136,36 @@ class RaceInfo:
     @property
     def state(self) -> State:
         """The race in one word: the liveliest state of its runs; among finished ones the worst."""
-        states = {run.state for run in self.runs}
-        order: tuple[State, ...] = ("running", "stopping", "paused", "queued", "failed", "stopped", "completed")
-        return next(state for state in order if state in states)
+        return overall_state(run.state for run in self.runs)
+
+
+@dataclass(frozen=True)
+class RaceLine:
+    """A race in a list of races: what can be told without reading its runs one by one."""
+
+    id: str
+    title: str
+    data: str  # the data set, or the image folder
+    model: str
+    methods: tuple[str, ...]  # their names, each once, in order
+    created: datetime  # UTC
+    counts: Counter[State]  # state -> runs in it
+    bytes: int  # of the files of all runs
+
+    @property
+    def contenders(self) -> int:
+        """How many runs it has."""
+        return self.counts.total()
+
+    @property
+    def state(self) -> State:
+        """As `RaceInfo.state`."""
+        return overall_state(self.counts)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether no run can change any more."""
+        return FINISHED_STATES.issuperset(self.counts)
 
 
 @dataclass(frozen=True)
@@ -114,3 +176,20 @@ class StoredEvent:
     run_id: str
     time: float  # seconds since the epoch
     event: Event
+
+
+@dataclass(frozen=True)
+class StoredCommand:
+    """A command that waits for its run's worker; ids grow."""
+
+    id: int
+    command: Command
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes that the store takes, and that are free on the disk of its files."""
+
+    database: int
+    files: int
+    free: int

@@ -1,71 +1,136 @@
-"""Opening a store: from a URL to a SQLAlchemy engine with SQLite's settings, and errors as sentences."""
+"""The database behind a store: where a URL points, what people may see of it, and what both back ends have in common.
+
+`SqliteBackend` and `PostgresBackend`, in modules of their own, hold all that differs.
+"""
 
 import os
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from catalyst_core.config import home
-from catalyst_core.errors import StoreError
+from catalyst_core.errors import StoreError, StoreUnavailableError
 
 BUSY_SECONDS = 20  # how long a writer waits for another one
+LONGEST = 400  # characters of what a database says
+PRIVATE = re.compile("pass|pwd", re.IGNORECASE)  # names of parameters that are not shown
+
+T = TypeVar("T")
 
 
 def resolve_url(url: str | None) -> str:
-    """The given URL or path, else $CATALYST_STORE, else `catalyst.db` in Catalyst's home. Raises StoreError."""
+    """The given URL or path, else $CATALYST_STORE, else `catalyst.db` in Catalyst's home; its password included.
+
+    Raises StoreError, which shows no part of the URL that could be a password.
+    """
     text = url or os.environ.get("CATALYST_STORE") or str(home() / "catalyst.db")
     if "://" not in text:
         text = f"sqlite:///{Path(text).expanduser().absolute()}"
+    parsed = _parsed(text)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return f"sqlite:///{Path(parsed.database).absolute()}"
+    if backend == "postgresql" and parsed.database:
+        return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    raise StoreError(
+        f"store {readable(parsed)}: only SQLite and PostgreSQL are supported, "
+        "as sqlite:///PATH, PATH or postgresql+psycopg://user:password@host/database"
+    )
+
+
+def _parsed(text: str) -> URL:
+    scheme, _, rest = text.partition("://")
     try:
-        parsed = make_url(text)
-    except ArgumentError:
-        raise StoreError(f"store {text!r} is not a URL such as sqlite:///races.db, nor a path") from None
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise StoreError(f"store {text!r}: only SQLite files are supported, as sqlite:///PATH or PATH")
-    return f"sqlite:///{Path(parsed.database).absolute()}"
+        if rest.count("@") > 1 and not scheme.startswith("sqlite"):
+            raise ValueError
+        return make_url(text)
+    except (ArgumentError, ValueError):  # the rest of it may hold a password, wherever that went
+        raise StoreError(
+            f"store {scheme}://...: not a URL such as sqlite:///races.db or postgresql+psycopg://user:password@host/database; "
+            "in a password write %40 for @, %2F for / and %3A for a colon"
+        ) from None
 
 
-def connect(url: str) -> Engine:
-    """An engine for a resolved URL; makes the folder. Raises StoreError where it cannot be written."""
-    path = database_path(url)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "ab"):
-            pass
-    except OSError as error:
-        raise StoreError(f"store {path}: cannot be written ({error.strerror})") from None
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
-    event.listen(engine, "connect", _configure)
-    return engine
+def is_sqlite(url: str) -> bool:
+    """Which back end a resolved URL is of."""
+    return url.startswith("sqlite:")
 
 
-def database_path(url: str) -> Path:
-    """Where a resolved SQLite URL points."""
-    return Path(make_url(url).database or "")
+def readable(url: URL) -> str:
+    """A URL as people may see it: *** for every password in it."""
+    shown = url.set(query={key: "***" if PRIVATE.search(key) else value for key, value in url.query.items()})
+    text = shown.render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
+    return re.sub(r"(?i)((?:pass|pwd)\w*(?:=|%3d))[^&\s]+", r"\1***", text)
 
 
-def _configure(connection, _record) -> None:  # type: ignore[no-untyped-def]  # the DB-API's own objects
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+class Backend(ABC):
+    """One kind of database: its transactions, its clock, its size."""
 
+    def __init__(self, url: str) -> None:
+        self.parsed = make_url(url)
+        self.name = readable(self.parsed)
+        self.engine = self._engine()
 
-@contextmanager
-def transaction(engine: Engine, *, write: bool) -> Iterator[Connection]:
-    """One transaction: all of it or nothing. A writer takes the lock at once, so that it cannot lose it half-way."""
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-            try:
-                yield connection
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
-            connection.exec_driver_sql("COMMIT")
-    except DatabaseError as error:
-        raise StoreError(f"store {database_path(str(engine.url))}: {error.orig}") from error
+    def read(self) -> AbstractContextManager[Connection]:
+        """A transaction that sees one state of the database from begin to end."""
+        return self._sentences(self._read())
+
+    def write(self) -> AbstractContextManager[tuple[Connection, float]]:
+        """A transaction, all of it or nothing, one at a time in the whole database; with the time by the database's clock."""
+        return self._sentences(self._write())
+
+    @property
+    @abstractmethod
+    def files(self) -> Path:
+        """The folder for files, unless told otherwise."""
+
+    @abstractmethod
+    def now(self) -> float:
+        """The database's clock, in seconds since the epoch."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes that the database takes."""
+
+    @abstractmethod
+    def shrink(self) -> None:
+        """Give the room of deleted rows back to the disk, as far as possible now; the rest is used again by later rows."""
+
+    @abstractmethod
+    def _engine(self) -> Engine: ...
+
+    @abstractmethod
+    def _read(self) -> AbstractContextManager[Connection]: ...
+
+    @abstractmethod
+    def _write(self) -> AbstractContextManager[tuple[Connection, float]]: ...
+
+    @abstractmethod
+    def _may_come_back(self, error: DBAPIError) -> bool: ...
+
+    @contextmanager
+    def _sentences(self, transaction: AbstractContextManager[T]) -> Iterator[T]:
+        """What the database says, as one line that names the store. No cause is kept: it could hold the password."""
+        try:
+            with transaction as opened:
+                yield opened
+        except DBAPIError as error:
+            said = self._without_secrets(" ".join(str(error.orig).split()))[:LONGEST]
+            kind = StoreUnavailableError if self._may_come_back(error) else StoreError
+            raise kind(f"store {self.name}: {said}") from None
+        except NoFreeConnection:
+            raise StoreUnavailableError(f"store {self.name}: all connections of this process are in use") from None
+
+    def _without_secrets(self, text: str) -> str:
+        given = [value for key, value in self.parsed.query.items() if PRIVATE.search(key)]
+        for secret in filter(None, [self.parsed.password, *map(str, given)]):
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+        return text

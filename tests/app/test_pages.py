@@ -107,7 +107,7 @@ def test_a_running_race_has_controls_that_send_commands(store):
     strength = next(slider for slider in at.select_slider if slider.label == "Strength: Catalyst")
     healthy(strength.set_value(2.0).run())
     next(button for button in at.button if button.label == "Pause").click().run()
-    sent = [(command.name, command.value) for command in store.take_commands(race.runs[0].id)]
+    sent = [(sent.command.name, sent.command.value) for sent in store.commands(race.runs[0].id)]
     assert sent == [("pruning_ratio", 0.6), ("strength", 2.0), ("pause", None)]
 
 

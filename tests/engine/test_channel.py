@@ -74,11 +74,11 @@ def test_a_worker_whose_run_was_taken_away_is_told(store, run, take_away, error)
 def test_what_the_store_refuses_for_a_while_is_kept_and_arrives_once(store, run, monkeypatch):
     append, refused = store.append, []
 
-    def flaky(*arguments):
+    def flaky(*arguments, **options):
         if len(refused) < 2:
             refused.append(arguments)
             raise StoreError("database or disk is full")
-        return append(*arguments)
+        return append(*arguments, **options)
 
     monkeypatch.setattr(store, "append", flaky)
     with Channel(store, run) as channel:

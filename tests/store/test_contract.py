@@ -146,12 +146,17 @@ def test_a_run_has_one_owner_and_a_recycled_pid_is_somebody_else(store, race):
         store.claim(second, OTHER, slots=1)
 
 
-def test_commands_are_handed_out_once_and_in_order(store, run):
+def test_commands_wait_in_order_until_they_are_done(store, run):
     sent = [Command(name="strength", value=2.0, who="me"), Command(name="pause")]
     for command in sent:
         store.send(run.id, command)
-    assert store.take_commands(run.id) == sent
-    assert store.take_commands(run.id) == []
+    first, second = store.commands(run.id)
+    assert [first.command, second.command] == sent
+    assert store.commands(run.id, after=first.id) == [second]
+    store.append(run.id, [logged(1)], done=first.id)
+    assert store.commands(run.id) == [second]
+    store.append(run.id, [], done=second.id)
+    assert store.commands(run.id) == []
 
 
 def test_a_queued_run_is_stopped_at_once(store, race):
@@ -172,17 +177,18 @@ def test_failing_says_why_and_only_what_was_seen_can_be_failed(store, run):
     assert not store.fail(run, "a late witness of the first attempt", "")
 
 
-def test_resuming_starts_the_next_attempt_and_hides_the_events_of_the_last(store, run):
+def test_resuming_goes_on_where_the_run_was_and_refuses_the_last_attempt(store, run):
     store.append(run.id, [logged(5)])
     assert not store.requeue(run.id)
     store.fail(run, "gone", "")
     assert store.requeue(run.id)
     seen = store.run(run.id)
-    assert (seen.state, seen.attempt, seen.step, seen.reason, seen.process) == ("queued", 2, 0, "", None)
-    assert store.events(run.id) == []
+    assert (seen.state, seen.attempt, seen.step, seen.reason, seen.process) == ("queued", 2, 5, "", None)
+    assert [stored.event.kind for stored in store.events(run.id)] == ["step", "failed"]
     store.claim(run.id, OTHER, slots=1)
     store.append(run.id, [Noted(step=0, text="again")], attempt=2)
-    assert [stored.event.kind for stored in store.events(run.id)] == ["note"]
+    assert [stored.event.kind for stored in store.events(run.id)] == ["step", "failed", "note"]
+    assert store.run(run.id).step == 5
     with pytest.raises(RunFinishedError):
         store.append(run.id, [logged(6)], attempt=1)
 
@@ -213,6 +219,7 @@ def test_a_failed_transaction_leaves_nothing_half_made(store, race, run):
     class Odd:
         kind = "step"
         step = 7
+        key = ""
 
         def model_dump_json(self):
             raise RuntimeError("disk on fire")
@@ -253,7 +260,7 @@ def test_opening_says_in_one_sentence_what_is_wrong(tmp_path):
     (tmp_path / "file").write_text("x")
     (tmp_path / "junk.db").write_text("this is no database " * 100)
     for url, words in {
-        "postgresql://nowhere/x": "only SQLite",
+        "mysql://somewhere/x": "only SQLite",
         "sqlite://": "only SQLite",
         "nonsense://x y": "nonsense",
         str(tmp_path / "file" / "races.db"): "cannot be written",
