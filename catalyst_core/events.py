@@ -45,7 +45,7 @@ class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     step: int = Field(description="optimizer steps since the run began, dense stage included")
-    key: str = Field(default="", max_length=60, description="'stage:number', unique within the run; '' for what came from outside")
+    key: str = Field(default="", max_length=60, description="'stage:number', unique in the run; '' for what came from outside")
 
 
 class GroupsFound(_Event):

@@ -94,6 +94,24 @@ class Regularizer:
         self._rebudget(pruning_ratio=None, macs_ratio=value)
 
     @property
+    def solver(self) -> str:
+        """ "proximal" or "subgradient". Setting it raises `ConfigError` for another word."""
+        return self.settings.solver
+
+    @solver.setter
+    def solver(self, value: str) -> None:
+        self._adopt(self.settings.changed(solver=value))
+
+    @property
+    def schedule(self) -> str:
+        """Catalyst: "ramp" or "constant" strength; without effect on others. Setting it raises `ConfigError` for another word."""
+        return self.settings.schedule
+
+    @schedule.setter
+    def schedule(self, value: str) -> None:
+        self._adopt(self.settings.changed(schedule=value))
+
+    @property
     def current_strength(self) -> float:
         """lambda in force at the next step, ramp included."""
         return self.settings.strength
@@ -184,7 +202,7 @@ class Regularizer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Raises `ConfigError` for a state of another method, of other groups, or of another kind of budget or allocation.
 
-        Strength and budget are the state's afterwards; the other settings stay this one's.
+        Strength, budget, solver and schedule are the state's afterwards; the other settings stay this one's.
         """
         if (state["name"], state["sizes"]) != (self.name, self.bank.sizes):
             raise ConfigError(

@@ -13,7 +13,7 @@ from catalyst_core.errors import BudgetError, ConfigError
 MOST_STRENGTH = 1e4
 USUAL_RATIO = 0.5  # of the channels, where no budget is given
 OF_THE_BUDGET = ("pruning_ratio", "macs_ratio", "keep_at_least")
-LIVE = ("strength", "pruning_ratio", "macs_ratio")  # may change while training runs
+LIVE = ("strength", "pruning_ratio", "macs_ratio", "solver", "schedule")  # may change while training runs
 
 
 class Settings(BaseModel):

@@ -1,16 +1,12 @@
-"""What a contender leaves on disk: state dicts and plain data, readable with `torch.load(..., weights_only=True)`."""
+"""Networks that a contender leaves on disk: the shared dense one and the pruned one, and their scores."""
 
-import contextlib
 import hashlib
-import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from torch import nn
 
 from catalyst_core.data import Splits
@@ -18,14 +14,7 @@ from catalyst_core.decisions import Decisions
 from catalyst_core.filters import find_groups
 from catalyst_core.models import build_model
 from catalyst_core.surgery import remove_filters
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where a contender writes: its own files, and the dense checkpoints it shares with others."""
-
-    run: Path
-    dense: Path
+from catalyst_core.training.files import give_up, packed, write_whole
 
 
 @dataclass(frozen=True)
@@ -44,24 +33,12 @@ class Dense:
     seconds: float  # of training
     test: Score
     validation: Score
+    note: str = ""  # what was out of the ordinary
 
 
-def save(path: Path, content: dict[str, Any]) -> None:
-    """Write atomically: whoever looks sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            torch.save(content, stream)
-        os.replace(scratch, path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
-
-
-def save_dense(path: Path, dense: Dense, splits: Splits) -> None:
-    """Write the shared dense checkpoint."""
-    save(path, asdict(dense) | {"images": fingerprint(splits)})
+def save_dense(path: Path, dense: Dense, images: str, no_room: Callable[[OSError], None] = give_up) -> None:
+    """Write the shared dense checkpoint; `images`: the fingerprint of those that it was trained on."""
+    write_whole(path, packed(asdict(dense) | {"images": images}), no_room)
 
 
 def load_dense(path: Path, splits: Splits, model: nn.Module) -> Dense | None:
@@ -71,9 +48,9 @@ def load_dense(path: Path, splits: Splits, model: nn.Module) -> Dense | None:
         shapes = {name: tensor.shape for name, tensor in content["state"].items()}
         if shapes != {name: tensor.shape for name, tensor in model.state_dict().items()}:
             return None
-        if content["images"] != fingerprint(splits):
+        if content.pop("images") != fingerprint(splits):
             return None
-        return Dense(content["state"], content["seconds"], Score(**content["test"]), Score(**content["validation"]))
+        return Dense(**content | {"test": Score(**content["test"]), "validation": Score(**content["validation"])})
     except Exception:  # a truncated or foreign file fails in any way; the network is then trained again
         return None
 
@@ -85,28 +62,14 @@ def fingerprint(splits: Splits) -> str:
     return digest.hexdigest()
 
 
-@contextlib.contextmanager
-def try_lock(path: Path) -> Iterator[bool]:
-    """Hold the lock file beside `path`, if nobody else does: yields whether it is ours."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{path}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
-
-
-def save_pruned(path: Path, model: nn.Module, decisions: Decisions, recipe: dict[str, Any]) -> None:
+def save_pruned(
+    path: Path, model: nn.Module, decisions: Decisions, recipe: dict[str, Any], no_room: Callable[[OSError], None] = give_up
+) -> None:
     """The smaller network with what `load_pruned` needs to build it again.
 
     `recipe`: the arguments of `build_model`, and "magnitude" of `find_groups`.
     """
-    save(path, {"state": model.state_dict(), "kept": decisions.kept, "recipe": recipe})
+    write_whole(path, packed({"state": model.state_dict(), "kept": decisions.kept, "recipe": recipe}), no_room)
 
 
 def load_pruned(path: Path) -> nn.Module:

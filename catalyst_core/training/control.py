@@ -1,35 +1,69 @@
-"""Commands from outside: what a contender does about strength, pruning_ratio, pause, resume and stop."""
+"""Commands from outside: what a contender does about changed settings, pause, resume and stop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from catalyst_core.catalog import METHODS
+from catalyst_core import changes
 from catalyst_core.config import ContenderConfig
 from catalyst_core.errors import ConfigError
-from catalyst_core.events import Command, Event, Noted, SettingChanged, StateChanged
+from catalyst_core.events import Command, Event, Noted, SettingChanged, StateChanged, Value
 from catalyst_core.regularizers import Regularizer
 
 PAUSE_SECONDS = 0.1  # between two looks at the commands while nothing is trained
+AUTOMATIC = "automatic"  # who halved a learning rate
+OF_THE_BUDGET = ("pruning_ratio", "macs_ratio")
 
 
 class Control:
-    """Carries commands out at step boundaries.
+    """Carries commands out at step boundaries, and after a resume the changes that were carried out before it.
 
-    `regularizers` are the ones in force, the method's own first; empty once the network has been cut.
+    `regularizers` are the ones in force, the method's own first; empty once the network has been cut. `rate` is the peak
+    learning rate that was asked for last. `history` holds every change of the run so far, of which `applied` are in force.
     """
 
-    def __init__(self, config: ContenderConfig, emit: Callable[[Event], None], commands: Callable[[], list[Command]]) -> None:
+    def __init__(
+        self,
+        config: ContenderConfig,
+        emit: Callable[[Event], None],
+        commands: Callable[[], list[Command]],
+        history: Sequence[SettingChanged] = (),
+    ) -> None:
         self._config, self._emit, self._commands = config, emit, commands
         self.regularizers: list[Regularizer] = []
+        self.rate = config.schedule.learning_rate
+        self.history = list(history)
+        self.applied = 0
         self.stopping = False
+        self._unkept: list[str] = []
+
+    @property
+    def has_halved(self) -> bool:
+        """Whether the learning rate has been halved after a divergence."""
+        return any(change.who == AUTOMATIC for change in self.history)
 
     def poll(self, step: int) -> bool:
         """Act on what has come in; stays inside while paused. True: stop at this step boundary."""
+        self._catch_up(step)
         paused = self._act(step, paused=False)
         while paused and not self.stopping:
             time.sleep(PAUSE_SECONDS)
             paused = self._act(step, paused=True)
         return self.stopping
+
+    def news(self) -> str:
+        """What was changed since the last call, in a few words; '' for nothing."""
+        said, self._unkept = "; ".join(self._unkept), []
+        return said
+
+    def halve_rate(self, step: int) -> None:
+        """Train on at half the learning rate."""
+        self._set(step, Command(name="learning_rate", value=self.rate / 2, who=AUTOMATIC))
+
+    def _catch_up(self, step: int) -> None:
+        while self.applied < len(self.history) and self.history[self.applied].step <= step:
+            change = self.history[self.applied]
+            self._apply(change.name, change.new)
+            self.applied += 1
 
     def _act(self, step: int, paused: bool) -> bool:
         for command in self._commands():
@@ -46,33 +80,38 @@ class Control:
         return paused
 
     def _set(self, step: int, command: Command) -> None:
-        if reason := self._without_effect(command):
-            self._emit(Noted(step=step, text=f"{command.name} was left as it is: {reason}"))
-            return
-        old, new = float(getattr(self.regularizers[0], command.name)), float(command.value)  # type: ignore[arg-type]
-        if old == new:
-            return
         try:
-            # The others watch with the method's budget but have no strength.
-            for regularizer in self.regularizers if command.name == "pruning_ratio" else self.regularizers[:1]:
-                setattr(regularizer, command.name, new)
+            if not self.regularizers and command.name != "learning_rate":
+                raise ConfigError("the network has been cut")
+            new = changes.checked(self._config, command.name, command.value)
+            old = self._value(command.name)
+            if old == new:
+                return
+            self._apply(command.name, new)
         except ConfigError as error:
-            self._emit(Noted(step=step, text=str(error)))
-        else:
-            self._emit(SettingChanged(step=step, name=command.name, old=old, new=new, who=command.who))
+            self._emit(Noted(step=step, text=f"{command.name} was left as it is: {error}"))
+            return
+        change = SettingChanged(step=step, name=command.name, old=old, new=new, who=command.who)
+        self.history.append(change)
+        self.applied = len(self.history)
+        self._unkept.append(f"{change.name} {_shown(old)} to {_shown(new)}")
+        self._emit(change)
 
-    def _without_effect(self, command: Command) -> str:
-        method, rate = self._config.method, self._config.schedule.learning_rate
-        if command.value is None:
-            return "the command has no value"
-        if command.name == "strength" and METHODS[method.name].strength is None:
-            return f"{method.name} has no strength"
-        if command.name == "strength" and command.value >= method.strength_below(rate):
-            return f"at a learning rate of {rate:g} it must stay below {method.strength_below(rate):g}, not {command.value:g}"
-        if command.name == "pruning_ratio" and method.start_ratio is not None:
-            return "a fixed start ratio has no budget"
-        if command.name == "pruning_ratio" and self._config.macs_ratio is not None:
-            return "the budget of this race is a share of the MACs"
-        if not self.regularizers:
-            return "the network has been cut"
-        return ""
+    def _value(self, name: str) -> Value:
+        return self.rate if name == "learning_rate" else getattr(self.regularizers[0], name)
+
+    def _apply(self, name: str, value: Value) -> None:
+        if name == "learning_rate":
+            if self.regularizers:
+                changes.check_step(self._config, self.regularizers[0].strength, float(value))
+            self.rate = float(value)
+            return
+        if name == "strength":
+            changes.check_step(self._config, float(value), self.rate)
+        # The others watch with the method's budget but have no strength.
+        for regularizer in self.regularizers if name in OF_THE_BUDGET else self.regularizers[:1]:
+            setattr(regularizer, name, value)
+
+
+def _shown(value: Value) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

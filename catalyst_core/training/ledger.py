@@ -1,7 +1,7 @@
 """The honest row at the end of a run: accuracies around the cut, what the network costs, what the cut changed."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,11 @@ from catalyst_core.certificate import Certificate
 from catalyst_core.config import ContenderConfig
 from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers import Measurement, Regularizer
+from catalyst_core.regularizers.bank import Vector
 from catalyst_core.training.checkpoint import Score
 
 COLUMNS = ("dense", "sparse", "post_prune", "recalibrated", "finetuned")
+SPLITS = ("test", "validation")  # the fields of Scores
 BIAS_DRAWS = 500  # bootstrap draws of the magnitude bias
 
 
@@ -54,11 +56,11 @@ class Ledger:
         }
 
     def decided(
-        self, groups: list[FilterGroup], regularizer: Regularizer, initial: Measurement, final: Measurement, undecided: int
+        self, groups: list[FilterGroup], regularizer: Regularizer, initial: Vector, final: Measurement, undecided: int
     ) -> None:
-        """Note how clear the decision was, and whether it depends on the magnitudes that sparse training began with."""
+        """Note how clear the decision was, and whether it depends on the (C,) magnitudes that sparse training began with."""
         index = np.repeat(np.arange(len(groups)), [group.size for group in groups])
-        bias = audits.magnitude_bias(initial.magnitudes, final.kept, index, draws=BIAS_DRAWS, seed=self.config.seed)
+        bias = audits.magnitude_bias(initial, final.kept, index, draws=BIAS_DRAWS, seed=self.config.seed)
         method = self.config.method
         self._facts |= {
             "channels_pruned": int((~final.kept).sum()),
@@ -72,6 +74,15 @@ class Ledger:
             "pruning_ratio": None if method.start_ratio is not None else regularizer.pruning_ratio,
             "regularizer_seconds": regularizer.seconds,
         }
+
+    def state(self) -> dict[str, Any]:
+        """Plain data, for a checkpoint."""
+        return {"scores": {column: asdict(scores) for column, scores in self.scores.items()}, "facts": dict(self._facts)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where the ledger was that this is the state of."""
+        self.scores = {column: Scores(*(Score(**one[split]) for split in SPLITS)) for column, one in state["scores"].items()}
+        self._facts = dict(state["facts"])
 
     def row(self, train_seconds: float, steps: dict[str, int], stopped: bool) -> dict[str, Any]:
         """The row; None where nothing was measured or the number does not exist. `steps`: taken in each stage."""

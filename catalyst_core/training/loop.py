@@ -3,12 +3,14 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from catalyst_core.data import Splits
 from catalyst_core.errors import DivergedError
 from catalyst_core.events import Evaluated, Event, Stage, StepLogged
 from catalyst_core.regularizers import Regularizer
@@ -19,6 +21,7 @@ from catalyst_core.training.plan import Plan
 from catalyst_core.training.probe import Probe, measured_event
 
 EVALUATION_BATCH = 250
+EXPLODED = 100.0  # times the loss of guessing, log K: a network that is only cut too hard stays far below
 
 
 def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor, between: Callable[[], object] = lambda: None) -> Score:
@@ -38,6 +41,38 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor, between: Callab
     return Score(float((scores.argmax(1) == y).double().mean()), float(functional.cross_entropy(scores, y)))
 
 
+@dataclass(frozen=True)
+class Training:
+    """What a stage trains, and with what. The optimizer holds the state that a checkpoint needs beside the network's."""
+
+    model: nn.Module
+    probe: Probe
+    optimizer: torch.optim.SGD
+    regularizer: Regularizer | None = None
+
+    def state(self) -> dict[str, Any]:
+        """State dicts, for a checkpoint."""
+        states = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return states if self.regularizer is None else states | {"regularizer": self.regularizer.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where the training was that this is the state of. The regularizer's comes last: it looks at the network."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.regularizer is not None:
+            self.regularizer.load_state_dict(state["regularizer"])
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every parameter is a finite number."""
+        return all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters())
+
+
+def all_decayed(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """The optimizer's parameter groups where everything decays alike."""
+    return [{"params": list(model.parameters()), "weight_decay": weight_decay}]
+
+
 @dataclass
 class Tally:
     """Training numbers since the last time they were told."""
@@ -54,46 +89,55 @@ class Loop:
 
     plan: Plan
     batches: Batches
-    validation: tuple[torch.Tensor, torch.Tensor]
+    splits: Splits
     momentum: float
     control: Control
     emit: Callable[[Event], None]
     step: int = 0
     seconds: float = 0.0
+    scale: float = 1.0  # of the plan's learning rate
     taken: dict[str, int] = field(default_factory=dict)  # steps in each stage
+    boundary: Callable[[], None] = lambda: None  # called in front of every step
     _tally: Tally = field(default_factory=Tally)
 
-    def run(
-        self,
-        stage: Stage,
-        model: nn.Module,
-        probe: Probe,
-        steps: int,
-        groups: list[dict[str, object]],
-        regularizer: Regularizer | None = None,
-    ) -> bool:
-        """Train for `steps` steps with the optimizer's parameter `groups`. True: stopped before the end by a command."""
-        optimizer = torch.optim.SGD(groups, lr=self.plan.peak, momentum=self.momentum)
-        model.train()
-        for _ in range(steps):
+    def run(self, stage: Stage, training: Training, until: int) -> bool:
+        """Train until so many steps have been taken since the run began. True: stopped before that by a command."""
+        training.model.train()
+        while self.step < until:
             if self.control.poll(self.step):
                 return True
-            rate = self._train_step(stage, model, optimizer, regularizer)
-            self._tell(stage, model, probe, rate)
+            self.boundary()
+            rate = self._train_step(stage, training)
+            self._tell(stage, training.model, training.probe, rate)
         return False
 
-    def _train_step(self, stage: Stage, model: nn.Module, optimizer: torch.optim.SGD, regularizer: Regularizer | None) -> float:
+    def follow_rate(self) -> None:
+        """Take up the peak learning rate that was asked for last."""
+        self.scale = self.control.rate / self.plan.peak
+
+    def state(self) -> dict[str, Any]:
+        """Plain data; `load_state` goes on where this loop is."""
+        numbers = {name: getattr(self, name) for name in ("step", "seconds", "scale")}
+        return {**numbers, "taken": dict(self.taken), "tally": asdict(self._tally)}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on where the loop was that this is the state of."""
+        self.step, self.seconds, self.scale = (state[name] for name in ("step", "seconds", "scale"))
+        self.taken, self._tally = dict(state["taken"]), Tally(**state["tally"])
+
+    def _train_step(self, stage: Stage, training: Training) -> float:
         started = time.perf_counter()
-        rate = self.plan.learning_rate(self.step)
+        model, optimizer, regularizer = training.model, training.optimizer, training.regularizer
+        rate = self.scale * self.plan.learning_rate(self.step)
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = self.batches.at(self.step)
         logits = model(x)
         loss = functional.cross_entropy(logits, y)
         value = float(loss.detach())
-        if not math.isfinite(value):
+        if not value <= EXPLODED * math.log(logits.shape[1]):  # NaN too
             raise DivergedError(
-                f"the loss became {value} at step {self.step} of the {stage} stage, at learning rate {rate:.3g}: "
+                f"the loss became {value:.3g} at step {self.step} of the {stage} stage, at learning rate {rate:.3g}: "
                 "choose a lower learning rate or a lower strength"
             )
         optimizer.zero_grad()
@@ -140,9 +184,18 @@ class Loop:
         if measured:
             self.emit(measured_event(measurement, step, stage))
         if plan.is_evaluated(step):
-            self.tell_score(stage, "validation", self.evaluate(model, *self.validation))
+            self.tell_score(stage, "validation", self._evaluate(model, self.splits.val_x, self.splits.val_y))
 
-    def evaluate(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Score:
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.SGD:
+        """A new one on these parameter groups."""
+        return torch.optim.SGD(groups, lr=self.plan.peak, momentum=self.momentum)
+
+    def scores(self, model: nn.Module) -> tuple[Score, Score]:
+        """On the test and the validation images."""
+        test = self._evaluate(model, self.splits.test_x, self.splits.test_y)
+        return test, self._evaluate(model, self.splits.val_x, self.splits.val_y)
+
+    def _evaluate(self, model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Score:
         """`evaluate`, answering commands meanwhile."""
         return evaluate(model, x, y, lambda: self.control.poll(self.step))
 

@@ -28,7 +28,7 @@ from catalyst_core.certificate import Certificate, certify
 from catalyst_core.config import ContenderConfig, RaceConfig
 from catalyst_core.errors import ConfigError
 from catalyst_core.events import Event, StepLogged
-from catalyst_core.training.checkpoint import Folders
+from catalyst_core.training.files import Folders
 from catalyst_core.training.stages import Contender
 
 IMAGES = 250  # of the test set, at most: what the function is compared on
@@ -142,7 +142,7 @@ def _sparse_stage(config: ContenderConfig, dense: Path, plant: Callable[[Contend
     contender = Contender(config, events.append, list, Folders(run=dense, dense=dense), plant)
     decided = contender.decide()
     assert decided is not None, "nobody can stop this run"
-    masks = [mask.numpy() for mask in decided[0].decisions().kept.values()]
+    masks = [mask.numpy() for mask in decided.decisions().kept.values()]
     return _Run(
         kept=np.concatenate(masks),
         group_index=np.repeat(np.arange(len(masks)), [len(mask) for mask in masks]),
