@@ -87,6 +87,9 @@ class Backend(ABC):
         """A transaction, all of it or nothing, one at a time in the whole database; with the time by the database's clock."""
         return self._sentences(self._write())
 
+    def check(self, connection: Connection) -> None:  # noqa: B027  # most have nothing to check
+        """Raise StoreError for a database that cannot hold every text."""
+
     @property
     @abstractmethod
     def files(self) -> Path:

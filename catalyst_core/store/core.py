@@ -34,6 +34,7 @@ class Database:
         self._backend: Backend = SqliteBackend(self.url) if is_sqlite(self.url) else PostgresBackend(self.url)
         try:
             with self._read() as connection:
+                self._backend.check(connection)
                 ready = is_ready(connection, self.name)
             if not ready:
                 with self._write() as (connection, _):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from catalyst_core.config import home
+from catalyst_core.errors import StoreError
 from catalyst_core.store.connect import BUSY_SECONDS, Backend
 from catalyst_core.store.schema import metadata
 
@@ -31,6 +32,12 @@ NETWORK = {  # seconds after which a server that vanished without a word is noti
 
 class PostgresBackend(Backend):
     """All writers take one lock: cursors become visible in order, and the queue is exact, as in SQLite."""
+
+    def check(self, connection: Connection) -> None:
+        """Raise StoreError for an encoding that has not every letter."""
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        if encoding not in ("UTF8", "SQL_ASCII"):
+            raise StoreError(f"store {self.name}: its encoding is {encoding}; make a database with ENCODING 'UTF8' and use that")
 
     @property
     def files(self) -> Path:

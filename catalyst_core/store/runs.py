@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, literal, select, update
 
 from catalyst_core.config import RaceConfig
 from catalyst_core.errors import CheckpointError, ConfigError
@@ -142,8 +142,9 @@ def _copy(connection: Connection, source: str, target: str, last: int) -> None:
     connection.execute(insert(events).from_select([events.c.run_id, events.c.attempt, *same], chosen))
 
 
-def _steps(run_id: str, kinds: tuple[str, ...]) -> Any:
-    return select(events.c.cursor, events.c.step).where(*visible(run_id), events.c.kind.in_(kinds)).order_by(events.c.cursor)
+def _steps(run_id: str, kinds: tuple[str, ...]) -> Select[Any]:
+    query = select(events.c.cursor, events.c.step).where(*visible(run_id), events.c.kind.in_(kinds))
+    return query.order_by(events.c.step, events.c.cursor)
 
 
 def _decided(connection: Connection, cursors: list[int]) -> set[int]:

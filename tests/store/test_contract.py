@@ -1,59 +1,13 @@
 """The promises in the docstring of `catalyst_core.store.base`, for every back end."""
 
 import threading
-from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
-from catalyst_core.config import RaceConfig
-from catalyst_core.errors import ConfigError, NotFoundError, RunFinishedError, StoreError
-from catalyst_core.events import (
-    Command,
-    Evaluated,
-    FiltersMeasured,
-    Finished,
-    Noted,
-    StageStarted,
-    StateChanged,
-    StepLogged,
-    pack,
-)
+from catalyst_core.errors import ConfigError, NotFoundError, RunFinishedError
+from catalyst_core.events import Command, Evaluated, FiltersMeasured, Finished, Noted, StageStarted, StateChanged, pack
 from catalyst_core.store import Process, open_store
-
-ME = Process(pid=1234, created=1000.0, host="here")
-OTHER = Process(pid=1234, created=2000.0, host="here")  # the same pid, recycled
-
-
-def config(**changes):
-    methods = [{"name": name} for name in ("catalyst", "l1", "group_lasso")]
-    return RaceConfig.build(**{"methods": methods, **changes})
-
-
-def logged(step, **changes):
-    numbers = dict.fromkeys(("epoch", "loss", "penalty", "strength", "learning_rate"), 0.5)
-    return StepLogged(
-        **{"step": step, "stage": "sparse", "seconds": 2.0, "accuracy": 0.9, "share_pruned": 0.25, **numbers, **changes}
-    )
-
-
-@pytest.fixture(params=["sqlite"])
-def store(request, tmp_path):
-    opened = open_store(f"sqlite:///{tmp_path / 'races.db'}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def race(store):
-    return store.race(store.create_race(config()))
-
-
-@pytest.fixture
-def run(store, race):
-    """A running run that this test owns."""
-    assert store.claim(race.runs[0].id, ME, slots=1) == 0
-    return store.run(race.runs[0].id)
+from tests.store.made import ME, OTHER, config, logged
 
 
 def test_a_race_comes_back_as_it_was_made(store):
@@ -254,32 +208,6 @@ def test_two_handles_on_one_store_see_each_other(store, run):
     assert len(store.events(run.id)) == 1
     assert other.race(run.race_id).id == run.race_id
     other.close()
-
-
-def test_opening_says_in_one_sentence_what_is_wrong(tmp_path):
-    (tmp_path / "file").write_text("x")
-    (tmp_path / "junk.db").write_text("this is no database " * 100)
-    for url, words in {
-        "mysql://somewhere/x": "only SQLite",
-        "sqlite://": "only SQLite",
-        "nonsense://x y": "nonsense",
-        str(tmp_path / "file" / "races.db"): "cannot be written",
-        str(tmp_path / "junk.db"): "not a database",
-    }.items():
-        with pytest.raises(StoreError, match=words) as caught:
-            open_store(url)
-        assert "\n" not in str(caught.value)
-
-
-def test_a_newer_schema_is_refused_and_left_alone(tmp_path):
-    path: Path = tmp_path / "races.db"
-    open_store(str(path)).close()
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE catalyst_meta SET value = '99'"))
-    engine.dispose()
-    with pytest.raises(StoreError, match="schema 99"):
-        open_store(str(path))
 
 
 def test_the_default_store_is_in_the_home_or_where_the_environment_says(catalyst_home, tmp_path, monkeypatch):

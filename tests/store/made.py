@@ -1,0 +1,57 @@
+"""Processes, a race and events for tests of the store."""
+
+from catalyst_core.config import RaceConfig
+from catalyst_core.events import CheckpointKept, FiltersMeasured, RolledBack, StageStarted, StepLogged, pack
+from catalyst_core.store import Process
+
+ME = Process(pid=1234, created=1000.0, host="here")
+OTHER = Process(pid=1234, created=2000.0, host="here")  # the same pid, recycled
+
+
+def config(**changes):
+    """A race of three contenders."""
+    methods = [{"name": name} for name in ("catalyst", "l1", "group_lasso")]
+    return RaceConfig.build(**{"methods": methods, **changes})
+
+
+def logged(step, **changes):
+    """Training numbers at a step."""
+    numbers = dict.fromkeys(("epoch", "loss", "penalty", "strength", "learning_rate"), 0.5)
+    return StepLogged(
+        **{"step": step, "stage": "sparse", "seconds": 2.0, "accuracy": 0.9, "share_pruned": 0.25, **numbers, **changes}
+    )
+
+
+def keyed(step, **changes):
+    """The same with the key that a worker gives it."""
+    return logged(step, key=f"sparse:{step}", **changes)
+
+
+def begun(stage="sparse", step=0, **changes):
+    """A stage of a run of 80 steps begins."""
+    return StageStarted(**{"step": step, "stage": stage, "steps": 40, "total_steps": 80, "key": f"{stage}:begin", **changes})
+
+
+def kept(name, step, **changes):
+    """A checkpoint that stays."""
+    return CheckpointKept(
+        **{"step": step, "stage": "sparse", "name": name, "reason": "asked for", "key": f"kept:{name}", **changes}
+    )
+
+
+def rolled_back(step, number=1, **changes):
+    """Back to a step, with the key that a worker gives it."""
+    said = {"stage": "sparse", "from_step": 99, "reason": "the loss was NaN", "key": f"back:{number}"}
+    return RolledBack(step=step, **said | changes)
+
+
+def looked(step, channels=4, **changes):
+    """A look at the filters."""
+    vector = pack([0.5] * channels)
+    said = {"stage": "sparse", "magnitudes": vector, "margins": vector, "thresholds": (0.5,), "histogram": (1, 0), "zeros": 1}
+    return FiltersMeasured(step=step, key=f"look:{step}", **said | changes)
+
+
+def steps(store, run_id, kind="step"):
+    """The steps of the visible events of one kind, in order."""
+    return [one.event.step for one in store.events(run_id, kinds=[kind])]
