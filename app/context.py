@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Literal, ParamSpec
 
 import streamlit as st
 
+from app import access
 from catalyst_core.errors import CatalystError, NotFoundError
 from catalyst_core.frames import RaceView
 from catalyst_core.store import RaceInfo, Store, open_store
@@ -38,35 +40,46 @@ def guard() -> Iterator[None]:
 
 
 def guarded(function: Callable[P, None]) -> Callable[P, None]:
-    """The same around a fragment or callback, which Streamlit runs without the page around it."""
+    """The same around a fragment, which Streamlit runs without the page around it, for whoever may look."""
 
     @wraps(function)
     def inside(*args: P.args, **kwargs: P.kwargs) -> None:
         with guard():
+            access.check_look()
             function(*args, **kwargs)
 
     return inside
 
 
-@contextmanager
-def answered() -> Iterator[None]:
-    """For callbacks, which run before the page: keep the sentence of an error until `say` shows it."""
-    try:
-        yield
-    except CatalystError as error:
-        st.session_state["_said"] = sentence(error)
+def changes(function: Callable[P, None]) -> Callable[P, None]:
+    """Around every function that changes something: it runs for whoever may change things, and for nobody else.
+
+    Callbacks run before the page, and whatever a browser sends them arrives, also from a widget that is switched off.
+    The sentence of an error is kept until `say` shows it.
+    """
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            access.check_change()
+            function(*args, **kwargs)
+        except CatalystError as error:
+            st.session_state["_said"] = sentence(error)
+
+    return inside
 
 
 def say() -> None:
-    """Show what the last callback could not do."""
+    """Show what the last change could not do."""
     if said := st.session_state.pop("_said", ""):
         st.error(said)
 
 
 def sentence(error: Exception) -> str:
-    """The message of an error with a capital first letter and a full stop."""
-    text = str(error).strip() or type(error).__name__
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+    """The message of an error in one line, with a capital first letter and a full stop, its Markdown marks escaped."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = text[0].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")
+    return re.sub(r"([\\`*_\[\]<$~]|:(?=\w))", r"\\\1", text)
 
 
 def store() -> Store:
@@ -138,5 +151,6 @@ def theme() -> Theme:
 
 
 def who() -> str:
-    """This browser session's name in the history of changes, so that it can tell its own from somebody else's."""
-    return st.session_state.setdefault("who", f"dashboard {secrets.token_hex(3)}")
+    """Who changes something, for the history: the person who signed in, else this browser session."""
+    somebody = access.person()
+    return (somebody and somebody.name) or st.session_state.setdefault("who", f"dashboard {secrets.token_hex(3)}")

@@ -9,7 +9,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts only this file's folder there
 
 import streamlit as st  # noqa: E402
 
-from app import context, live  # noqa: E402
+from app import access, context, live  # noqa: E402
 
 PAGES = {
     "race": "Race",
@@ -26,15 +26,19 @@ st.set_page_config(
     initial_sidebar_state=320,
     menu_items={"About": context.ABOUT},
 )
+st.html(context.STYLE)
+inside = False
 with context.guard():
-    live.publish_plotly()
-    page = st.navigation(
-        [
-            st.Page(f"../pages/{name}.py", title=title, default=name == "race", url_path="" if name == "race" else name)
-            for name, title in PAGES.items()
-        ],
-        position="top",
-    )
-    st.html(context.STYLE)
-    context.say()
-    page.run()
+    inside = access.enter()
+page = st.navigation(
+    [
+        st.Page(f"../pages/{name}.py", title=title, default=name == "race", url_path="" if name == "race" else name)
+        for name, title in PAGES.items()
+    ],
+    position="top" if inside else "hidden",
+)
+if inside:
+    with context.guard():
+        live.publish_plotly()
+        context.say()
+        page.run()

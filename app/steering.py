@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import context
+from app import access, context
 from catalyst_core.catalog import METHODS
 from catalyst_core.engine import launcher
 from catalyst_core.events import Command, CommandName
@@ -21,6 +21,10 @@ from catalyst_core.store import RunInfo, Store
 BEFORE_CUT = ("", "dense", "sparse")
 PER_DECADE = 20
 IN_A_ROW = 6
+HELP: dict[CommandName, str] = {
+    "strength": "Lambda; for Catalyst a factor on its ramp. It acts on running contenders within a second, until they are cut.",
+    "pruning_ratio": "Share of the channels of every group. It acts on all contenders that are not cut yet.",
+}
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,11 @@ def ladder(limits: tuple[float, float], value: float) -> list[float]:
     return sorted(rungs | {value})
 
 
+@context.changes
 def send(store: Store, race_id: str, setting: Setting, key: str) -> None:
     """Tell the running contenders what the slider was moved to."""
-    with context.answered():
-        command = Command(name=setting.name, value=float(st.session_state[key]), who=context.who())
-        launcher.send_race(store, race_id, command, label=setting.label)
+    command = Command(name=setting.name, value=float(st.session_state[key]), who=context.who())
+    launcher.send_race(store, race_id, command, label=setting.label)
 
 
 def render_sliders(store: Store, view: RaceView) -> None:
@@ -103,9 +107,11 @@ def _slider(store: Store, view: RaceView, setting: Setting) -> None:
     made = st.session_state.setdefault("_made", {})
     name = f"{setting.name}@{setting.label}@{view.race.id}@{attempts}@{count}"
     value = made.setdefault(name, newest)  # what this slider was made with, as long as it lives
+    reason = access.why_not()
     arguments = {
         "key": name,
-        "disabled": not can_change(view.race.runs, setting),
+        "disabled": bool(reason) or not can_change(view.race.runs, setting),
+        "help": reason or HELP[setting.name],
         "on_change": send,
         "args": (store, view.race.id, setting, name),
         "persist_state": "session",
@@ -120,7 +126,6 @@ def _strength(setting: Setting, value: float, arguments: dict[str, object]) -> N
         options=ladder(METHODS[setting.label.split()[0]].strength_range, value),
         value=value,
         format_func=lambda strength: f"{strength:g}",
-        help="Lambda; for Catalyst a factor on its ramp. It acts on the running contenders within a second, until they are cut.",
         **arguments,  # type: ignore[arg-type]
     )
 
@@ -133,7 +138,6 @@ def _budget(setting: Setting, value: float, arguments: dict[str, object]) -> Non
         value=round(value, 2),
         step=0.01,
         format="percent",
-        help="Share of the channels of every group. It acts on all contenders that are not cut yet.",
         **arguments,  # type: ignore[arg-type]
     )
 

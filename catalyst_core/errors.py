@@ -15,6 +15,7 @@
     │   ├── StoreError                a store that cannot be opened, written, or is of a newer schema
     │   │   └── StoreUnavailableError one that may be back in a moment: not reachable, locked, its disk full
     │   ├── CheckpointError           a checkpoint that is not there any more, or damaged
+    │   ├── NotAllowedError           something that is not for whoever asks: they have to sign in, or are a viewer
     │   └── RunFinishedError          a command for, or a write to, a run that has already ended
     └── EngineError                   something that went wrong while a race was running
         ├── DivergedError             the loss stopped being a finite number
@@ -82,6 +83,10 @@ class StoreUnavailableError(StoreError):
 
 class CheckpointError(UsageError):
     """A checkpoint that is not there any more, or damaged."""
+
+
+class NotAllowedError(UsageError):
+    """Something that is not for whoever asks: they have to sign in, or may only look."""
 
 
 class RunFinishedError(UsageError):

@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import context, forms, live, panels, steering, words
+from app import access, context, forms, live, panels, steering, words
 from app.gallery import Sight, gallery
 from catalyst_core import figures, frames
 from catalyst_core.config import RaceConfig
@@ -27,30 +27,26 @@ BUTTONS: dict[CommandName, set[State]] = {  # what each is for
 SECONDS = {"margins": "Margins", "flips": "Flip curve"}
 
 
+@context.changes
 def start(store: Store, values: dict[str, Any]) -> None:
     """Start the race that the form describes and look at it; bad input is one sentence, and the form stays as it is.
 
     Not a callback: those get the values that the form had before the last keystroke.
     """
-    try:
-        race_id = launcher.start_race(store, forms.to_config(values))
-    except UsageError as error:
-        st.error(context.sentence(error))
-        return
-    context.select(race_id)
+    context.select(launcher.start_race(store, forms.to_config(values)))
     st.rerun()
 
 
+@context.changes
 def command(store: Store, race_id: str, name: CommandName) -> None:
     """Pause, resume or stop every live contender."""
-    with context.answered():
-        launcher.send_race(store, race_id, Command(name=name, who=context.who()))
+    launcher.send_race(store, race_id, Command(name=name, who=context.who()))
 
 
+@context.changes
 def again(store: Store, race_id: str) -> None:
     """Start the failed and stopped contenders again."""
-    with context.answered():
-        launcher.resume_race(store, race_id)
+    launcher.resume_race(store, race_id)
 
 
 def setup(store: Store, newest: RaceInfo | None) -> None:
@@ -61,12 +57,17 @@ def setup(store: Store, newest: RaceInfo | None) -> None:
         base = base_race(store)
         values = forms.setup_form(main, more, base.config if base else RaceConfig(), base.id if base else "")
         with button:
-            if st.button("Start race", type="primary", width="stretch"):
+            reason = access.why_not()
+            if st.button("Start race", type="primary", width="stretch", disabled=bool(reason), help=reason or None):
                 start(store, values)
+                context.say()
     st.title("Race pruning methods against each other")
     panels.render_welcome()
+    if reason:
+        st.info(reason)
     render_newest(newest)
-    launcher.prewarm()  # last: its imports would take the cores from this page
+    if not reason:
+        launcher.prewarm()  # last: a worker's imports take a core for seconds
 
 
 def render_newest(newest: RaceInfo | None) -> None:
@@ -95,12 +96,14 @@ def header(store: Store, race: RaceInfo) -> None:
     left.title(panels.plain(race.title))
     states = {run.state for run in race.runs}
     with right.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        reason = access.why_not()
+        viewer: dict[str, Any] = {"disabled": True, "help": reason} if reason else {}
         for name, wanted in BUTTONS.items():
             if not race.is_finished:
-                arguments = (store, race.id, name)
-                st.button(name.capitalize(), on_click=command, args=arguments, disabled=not wanted & states, key=f"race_{name}")
+                settings = {"disabled": not wanted & states} | viewer
+                st.button(name.capitalize(), on_click=command, args=(store, race.id, name), key=f"race_{name}", **settings)
         if states & {"failed", "stopped"}:
-            st.button("Start failed and stopped again", on_click=again, args=(store, race.id))
+            st.button("Start failed and stopped again", on_click=again, args=(store, race.id), **viewer)
         st.button("Change and race again", on_click=context.new_race, args=(race.id,))
         st.button("New race", on_click=context.new_race)
     st.caption(f"{panels.plain(words.facts(race))}  \n{words.state(race)}")
@@ -196,6 +199,5 @@ except UsageError as error:
 looked_for = context.race_id()
 if race is None or looked_for == "new" or (not looked_for and race.is_finished):
     setup(store, race)
-    launcher.prewarm()  # once the page is drawn: a worker's start takes a core for seconds
 else:
     watch(store, race)

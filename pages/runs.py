@@ -1,8 +1,10 @@
 """Runs: every race in the store, with its state and what it takes on disk; rename and delete."""
 
+from typing import Any
+
 import streamlit as st
 
-from app import context, panels, words
+from app import access, context, panels, words
 from catalyst_core.engine import launcher
 from catalyst_core.store import RaceInfo, Store
 
@@ -30,17 +32,17 @@ def table(store: Store, text: str, states: list[str]) -> None:
         st.info("No race matches this search.")
 
 
+@context.changes
 def rename(store: Store, race_id: str) -> None:
     """Give the race the title in the text field."""
-    with context.answered():
-        store.rename(race_id, st.session_state[f"title_{race_id}"])
+    store.rename(race_id, st.session_state[f"title_{race_id}"])
 
 
+@context.changes
 def delete(store: Store, race_id: str) -> None:
     """Remove the race with its files."""
-    with context.answered():
-        store.delete_race(race_id)
-        context.forget(race_id)
+    store.delete_race(race_id)
+    context.forget(race_id)
 
 
 def actions(store: Store, race: RaceInfo) -> None:
@@ -48,9 +50,11 @@ def actions(store: Store, race: RaceInfo) -> None:
     st.markdown(words.state(race))
     panels.render_links(race)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    left.text_input("Title", value=race.title, max_chars=120, key=f"title_{race.id}")
-    right.button("Rename", on_click=rename, args=(store, race.id), width="stretch")
-    wait = None if race.is_finished else "A race that is still going on has to be stopped first."
+    reason = access.why_not()
+    viewer: dict[str, Any] = {"disabled": True, "help": reason} if reason else {}
+    left.text_input("Title", value=race.title, max_chars=120, key=f"title_{race.id}", **viewer)
+    right.button("Rename", on_click=rename, args=(store, race.id), width="stretch", **viewer)
+    wait = reason or (None if race.is_finished else "A race that is still going on has to be stopped first.")
     with st.popover("Delete …", disabled=wait is not None, help=wait):
         st.markdown(f"Delete **{panels.plain(race.title)}** with its events and checkpoints? This cannot be undone.")
         st.button("Delete for good", type="primary", on_click=delete, args=(store, race.id))
@@ -80,4 +84,4 @@ else:
         key="runs_race",
     )
     actions(store, races[ids.index(chosen)])
-st.caption(f"Store: `{store.url}` · files: `{store.files}` · {words.size(store.size_bytes())} on disk")
+st.caption(f"Store: `{store.name}` · files: `{store.files}` · {words.size(store.size_bytes())} on disk")

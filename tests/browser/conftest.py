@@ -38,7 +38,8 @@ class Server:
         """Start it and wait until it answers."""
         command = [str(Path(sys.executable).parent / "streamlit"), "run", str(ROOT / "app" / "main.py")]
         environment = {**os.environ, "CATALYST_HOME": str(self.home)}
-        environment.pop("CATALYST_STORE", None)
+        for name in ("CATALYST_STORE", "CATALYST_EDITORS"):
+            environment.pop(name, None)
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [*command, "--server.port", str(self.port)], cwd=self.folder, env=environment, stdout=log, stderr=log
