@@ -16,13 +16,13 @@ def list_races(options: argparse.Namespace) -> int:
     launcher.watch(store)
     races = store.races()
     if options.json:
-        print_json({"store": store.url, "races": [race_record(race, brief=True) for race in races]})
+        print_json({"store": store.name, "races": [race_record(race, brief=True) for race in races]})
         return 0
     for race in races:
         methods = ", ".join(dict.fromkeys(run.label for run in race.runs))
         print(f"{race.id}  {race.state:10} {race.created.astimezone():%Y-%m-%d %H:%M}  {race.title}  [{methods}]")
     if not races:
-        print(f"No races in {store.url} yet. Start one: python -m catalyst_core race")
+        print(f"No races in {store.name} yet. Start one: python -m catalyst_core race")
     return 0
 
 

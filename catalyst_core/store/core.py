@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from catalyst_core.errors import NotFoundError, RunFinishedError
-from catalyst_core.events import FINISHED_STATES
+from catalyst_core.events import FINISHED_STATES, State
 from catalyst_core.store.base import RunInfo
 from catalyst_core.store.connect import Backend, is_sqlite, resolve_url
 from catalyst_core.store.migrations import is_ready, prepare
@@ -19,6 +19,7 @@ from catalyst_core.store.queries import run_info
 from catalyst_core.store.schema import runs
 from catalyst_core.store.sqlite import SqliteBackend
 
+HOLDS_A_SLOT: tuple[State, ...] = ("running", "paused", "stopping")  # with "queued": all that are not finished
 IN_TURN = (runs.c.priority.desc(), runs.c.queued, runs.c.id)  # the order of the queue
 
 
@@ -38,8 +39,9 @@ class Database:
                 ready = is_ready(connection, self.name)
             if not ready:
                 with self._write() as (connection, _):
-                    prepare(connection, self.name)
-                self._backend.shrink()
+                    migrated = prepare(connection, self.name)
+                if migrated:
+                    self._backend.shrink()
         except BaseException:
             self.close()
             raise

@@ -31,17 +31,20 @@ def is_ready(connection: Connection, name: str) -> bool:
     return version == VERSION
 
 
-def prepare(connection: Connection, name: str) -> None:
-    """Create the tables, or bring them up to date step by step. Raises StoreError as `is_ready`."""
+def prepare(connection: Connection, name: str) -> bool:
+    """Create the tables, or bring them up to date step by step: True then. Raises StoreError as `is_ready`."""
     if is_ready(connection, name):
-        return
+        return False
     if inspect(connection).has_table(meta.name):
-        for version in range(_version(connection) or VERSION, VERSION):
+        found = _version(connection)
+        assert found is not None
+        for version in range(found, VERSION):
             MIGRATIONS[version](connection)
         connection.execute(meta.update().where(meta.c.key == "schema").values(value=str(VERSION)))
-    else:
-        metadata.create_all(connection)
-        connection.execute(insert(meta).values(key="schema", value=str(VERSION)))
+        return True
+    metadata.create_all(connection)
+    connection.execute(insert(meta).values(key="schema", value=str(VERSION)))
+    return False
 
 
 SECOND = """

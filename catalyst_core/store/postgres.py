@@ -70,16 +70,18 @@ class PostgresBackend(Backend):
     @contextmanager
     def _read(self) -> Iterator[Connection]:
         with self.engine.connect() as connection:
-            options = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            with options.begin():
-                yield options
+            connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def _write(self) -> Iterator[tuple[Connection, float]]:
         locked = text("SELECT pg_advisory_xact_lock(:lock), extract(epoch FROM clock_timestamp())::float8")
-        with self.engine.connect() as connection, connection.begin():
-            now = connection.execute(locked, {"lock": LOCK}).one()[1]
-            yield connection, now
+        with self.engine.connect() as connection:
+            connection.execution_options(isolation_level="READ COMMITTED")  # each statement sees what came before the lock
+            with connection.begin():
+                now = connection.execute(locked, {"lock": LOCK}).one()[1]
+                yield connection, now
 
     def _may_come_back(self, error: DBAPIError) -> bool:
         state = getattr(error.orig, "sqlstate", None)

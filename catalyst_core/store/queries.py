@@ -26,13 +26,13 @@ def utc(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def race_config(text: str) -> RaceConfig:
     """A race's configuration from its JSON; read once for equal texts."""
     return RaceConfig.model_validate_json(text)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=8192)
 def contender_config(text: str) -> ContenderConfig:
     """A run's configuration from its JSON; read once for equal texts."""
     return ContenderConfig.model_validate_json(text)

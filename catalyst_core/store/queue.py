@@ -3,13 +3,10 @@
 from sqlalchemy import Connection, Row, func, select, update
 
 from catalyst_core.errors import ConfigError, RunFinishedError
-from catalyst_core.events import State
 from catalyst_core.store.base import Process
-from catalyst_core.store.core import Database
+from catalyst_core.store.core import HOLDS_A_SLOT, Database
 from catalyst_core.store.races import check_priority
 from catalyst_core.store.schema import runs
-
-HOLDS_A_SLOT: tuple[State, ...] = ("running", "paused", "stopping")
 
 
 class Queue(Database):

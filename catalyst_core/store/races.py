@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 
 from catalyst_core.config import RaceConfig
-from catalyst_core.errors import ConfigError, NotFoundError
+from catalyst_core.errors import ConfigError, NotFoundError, shown
 from catalyst_core.events import FINISHED_STATES
 from catalyst_core.store.base import RaceInfo, RaceLine, RunInfo
-from catalyst_core.store.core import Database
+from catalyst_core.store.core import HOLDS_A_SLOT, Database
 from catalyst_core.store.queries import contender_config, race_info, race_line
 from catalyst_core.store.schema import commands, events, races, runs
 
@@ -56,9 +56,10 @@ class Races(Database):
     def race(self, race_id: str) -> RaceInfo:
         """One race, by its id or a prefix that only it has. Raises NotFoundError."""
         with self._read() as connection:
-            found = connection.execute(select(races).where(races.c.id.startswith(race_id, autoescape=True)).limit(2)).all()
-            if not race_id or len(found) != 1:
-                raise NotFoundError(f"race {race_id!r}: {'several match' if race_id and found else 'none'} in {self.name}")
+            named = select(races).where(races.c.id.startswith(race_id, autoescape=True)).limit(2)
+            found = connection.execute(named).all() if race_id.isalnum() else []  # PostgreSQL takes no zero byte
+            if len(found) != 1:
+                raise NotFoundError(f"race {shown(race_id)}: {'several match' if found else 'none'} in {self.name}")
             return race_info(found[0], self._runs(connection, runs.c.race_id == found[0].id))
 
     def newest_race(self) -> RaceInfo | None:
@@ -92,7 +93,7 @@ class Races(Database):
     def live_runs(self) -> list[RunInfo]:
         """Every run that is not finished, in the order of the queue."""
         with self._read() as connection:
-            return self._runs(connection, runs.c.state.not_in(FINISHED_STATES))
+            return self._runs(connection, runs.c.state.in_(("queued", *HOLDS_A_SLOT)))
 
     def rename(self, race_id: str, title: str) -> None:
         """Give a race another title (at most 120 characters). Raises ConfigError, NotFoundError."""

@@ -88,19 +88,16 @@ class Runs(Log):
         The `recent` newest stay, and always the first, the one that the cut was made from, and those at a step where a stage
         began or a setting changed. Doing it again drops nothing more. Raises NotFoundError.
         """
-        with self._write() as (connection, _):
+        with self._read() as connection:
             self._row(connection, run_id)
-            looks = connection.execute(_steps(run_id, ("filters",))).all()
-            marked = {step for _, step in connection.execute(_steps(run_id, ("stage", "setting")))}
-            always = {cursor for cursor, step in looks if step in marked}
-            dropped = _dropped(looks, always, recent)
-            while found := _decided(connection, dropped):
-                always |= found
-                dropped = _dropped(looks, always, recent)
-            for part in chunks(dropped):
-                # The row stays with its key, or a resumed worker would say it again, at a later place.
-                connection.execute(update(events).where(events.c.cursor.in_(part)).values(withdrawn=THINNED, body=""))
-        return len(dropped)
+            dropped = _too_dense(connection, run_id, recent)
+        removed = 0
+        for part in chunks(dropped, 100):  # so that nobody has to wait long
+            # The row stays with its key, or a resumed worker would say it again, at a later place.
+            gone = update(events).where(events.c.cursor.in_(part), events.c.withdrawn == 0)
+            with self._write() as (connection, _):
+                removed += connection.execute(gone.values(withdrawn=THINNED, body="")).rowcount
+        return removed
 
 
 def _forget(connection: Connection, run_id: str) -> None:
@@ -145,6 +142,18 @@ def _copy(connection: Connection, source: str, target: str, last: int) -> None:
 def _steps(run_id: str, kinds: tuple[str, ...]) -> Select[Any]:
     query = select(events.c.cursor, events.c.step).where(*visible(run_id), events.c.kind.in_(kinds))
     return query.order_by(events.c.step, events.c.cursor)
+
+
+def _too_dense(connection: Connection, run_id: str, recent: int) -> list[int]:
+    """The cursors of the looks at the filters that `thin` drops."""
+    looks = connection.execute(_steps(run_id, ("filters",))).all()
+    marked = {step for _, step in connection.execute(_steps(run_id, ("stage", "setting")))}
+    always = {cursor for cursor, step in looks if step in marked}
+    dropped = _dropped(looks, always, recent)
+    while found := _decided(connection, dropped):
+        always |= found
+        dropped = _dropped(looks, always, recent)
+    return dropped
 
 
 def _decided(connection: Connection, cursors: list[int]) -> set[int]:

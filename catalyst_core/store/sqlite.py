@@ -86,7 +86,15 @@ class SqliteBackend(Backend):
 
 
 def _configure(connection, _record) -> None:  # type: ignore[no-untyped-def]  # the DB-API's own objects
-    cursor = connection.cursor()
-    for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:  # of several that open a new file at once, SQLite lets only one change the mode, and the others do not wait
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")

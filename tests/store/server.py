@@ -32,7 +32,7 @@ class Server:
         self._bin = folder_of_binaries
         self._numbers = itertools.count(1)
         self._account = _account() if os.getuid() == 0 else None  # the server refuses to run as root
-        self.folder = Path(tempfile.mkdtemp(prefix="catalyst-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="catalyst-pg-", dir=_base()))
         (self.folder / "password").write_text(PASSWORD)
         if self._account:
             for path in (self.folder, self.folder / "password"):
@@ -83,6 +83,12 @@ class Server:
         with open(self.folder / "output", "wb") as output:  # no pipe: the server would keep it open
             done = subprocess.run(command, cwd=self.folder, stdout=output, stderr=subprocess.STDOUT, check=False, **who)
         assert done.returncode == 0, (self.folder / "output").read_text()
+
+
+def _base() -> str:
+    """A folder for temporary files that every account can enter: the usual one may be in somebody's home."""
+    places = [Path(place) for place in (tempfile.gettempdir(), "/tmp", "/var/tmp") if os.path.isdir(place)]
+    return str(next(place for place in places if all(part.stat().st_mode & 0o001 for part in (place, *place.parents))))
 
 
 def _account() -> pwd.struct_passwd:
