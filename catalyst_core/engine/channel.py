@@ -1,38 +1,58 @@
 """A worker's line to the store: a thread that commits its events, fetches its commands and keeps its heart beating.
 
 Training never waits for the database: `emit` appends to a buffer, `commands` empties one, and the thread moves both
-every quarter of a second, so a command acts within a second and a killed worker loses at most what was not committed.
+every quarter of a second, so a command acts within a second. While the store is away, what has to be safe is kept on
+the run's own disk and sent later. While the disk is full, `commands` and `no_room` hold the training up.
 """
 
+import contextlib
+import faulthandler
 import logging
+import os
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from catalyst_core.engine.heartbeat import BEAT_SECONDS
-from catalyst_core.errors import CatalystError, NotFoundError, RunFinishedError, StoreError
-from catalyst_core.events import Command, Event
-from catalyst_core.store import RunInfo, Store
+import psutil
+
+from catalyst_core.engine.heartbeat import BEAT_SECONDS, log_tail, note_kills
+from catalyst_core.engine.room import Room
+from catalyst_core.engine.spool import Spool
+from catalyst_core.errors import CatalystError, EngineError, NotFoundError, RunFinishedError, StoreError
+from catalyst_core.events import Command, Event, Failed, Noted, StateChanged
+from catalyst_core.store import RunInfo, Store, StoredCommand
 
 FLUSH_SECONDS = 0.25
+WAIT_SECONDS = 0.5  # between two looks for room
+PATIENCE_SECONDS = 3600.0  # that an ended worker waits for its store; what it had to say is on the disk then
+STALL_SECONDS = 900.0  # without a sign from the training: no step takes so long
 
 log = logging.getLogger(__name__)
 
 
 class Channel:
-    """Use as a context manager around the training; leaving it commits what is left."""
+    """Use as a context manager around the training; leaving it sends what is left, or keeps it for the next attempt."""
 
     def __init__(self, store: Store, run: RunInfo) -> None:
-        self._store = store
-        self._run = run
-        self._buffer: deque[Event] = deque()
-        self._inbox: deque[Command] = deque()
-        self._taken = 0
+        self._store, self._run = store, run
+        self._folder = store.run_folder(run.id)
+        self._spool = Spool(self._folder / "unsent.jsonl")
+        self._buffer = deque(self._spool.load())
+        self._inbox: deque[StoredCommand] = deque()
+        self._fetched = self._handed = self._acted = self._told = 0  # ids of commands
+        self._count = 0  # of the events that have no key of their own
+        self._step, self._state = run.step, "running"
         self._flushing = threading.Lock()
         self._closing = threading.Event()
+        self._away = False
         self._lost: CatalystError | None = None
+        self._room = Room(store)
+        self._sign = time.monotonic()
+        self._me = psutil.Process()
         self._thread = threading.Thread(target=self._work, name="channel", daemon=True)
 
     def __enter__(self) -> Self:
@@ -43,44 +63,162 @@ class Channel:
         self._closing.set()
         self._thread.join()
         if self._lost is None:
-            self.flush()
+            self._acted = self._handed
+            self._send_the_rest()
+
+    # what the training calls
 
     def emit(self, event: Event) -> None:
         """Hand over an event. Raises RunFinishedError or NotFoundError once the run is no longer this worker's."""
         self._check()
+        self._step = event.step
+        if isinstance(event, StateChanged):
+            self._state = event.state
+        if not event.key:
+            self._count += 1
+            event = event.model_copy(update={"key": f"@{self._run.attempt}.{self._count}"})
         self._buffer.append(event)
 
     def commands(self) -> list[Command]:
-        """The commands that came since the last call. Raises as `emit`."""
+        """The commands that came since the last call; they are carried out before the next one. Waits for disk space.
+
+        Raises as `emit`.
+        """
         self._check()
-        return [self._inbox.popleft() for _ in range(len(self._inbox))]
+        if self._room.lacking:
+            self._wait_for_room()
+        self._acted = self._handed
+        new = [self._inbox.popleft() for _ in range(len(self._inbox))]
+        if new:
+            self._handed = new[-1].id
+        return [sent.command for sent in new]
+
+    def committed(self) -> None:
+        """Return once everything emitted so far is in the store, or on this disk while the store is away. Raises as `emit`."""
+        while True:
+            self._check()
+            try:
+                if not self._away:
+                    return self.flush()
+            except (RunFinishedError, NotFoundError):
+                raise
+            except StoreError as error:
+                log.warning("%s; keeping events here", error)
+            try:
+                return self._keep()
+            except OSError as error:
+                self.no_room(error)
+
+    def no_room(self, error: OSError) -> None:
+        """Return when it is worth trying again what a full disk refused. Raises as `emit`."""
+        log.warning("%s; waiting for disk space", error)
+        time.sleep(WAIT_SECONDS)
+        self._wait_for_room()
+
+    # what the thread does
 
     def flush(self) -> None:
-        """Commit what was handed over so far. What could not be committed stays in the buffer."""
+        """Commit what was handed over so far, and which commands are done. What could not be committed stays in the buffer."""
         with self._flushing:
+            acted = self._acted  # first: what they led to is in the buffer by now
             events = list(self._buffer)
-            if events:
-                self._store.append(self._run.id, events, self._run.attempt, done=self._taken)
+            if events or acted > self._told:
+                self._store.append(self._run.id, events, self._run.attempt, done=acted)
+                self._told = acted
                 for _ in events:
                     self._buffer.popleft()
+                self._spool.clear()
 
-    def _check(self) -> None:
-        if self._lost is not None:
-            raise self._lost
+    def _keep(self) -> None:
+        with self._flushing:
+            self._spool.keep(list(self._buffer))
 
     def _work(self) -> None:
         next_beat = 0.0
         while not self._closing.wait(FLUSH_SECONDS):
             try:
+                self._room.look()
                 self.flush()
-                for sent in self._store.commands(self._run.id, self._taken):
-                    self._inbox.append(sent.command)
-                    self._taken = sent.id
+                self._fetch()
                 if time.monotonic() >= next_beat:
-                    self._store.beat(self._run.id, self._run.attempt)
+                    self._beat()
                     next_beat = time.monotonic() + BEAT_SECONDS
+                self._away = False
             except (RunFinishedError, NotFoundError) as error:
                 self._lost = error
                 return
             except StoreError as error:
+                if not self._away:
+                    log.warning("%s; trying again", error)
+                self._away = True
+            except Exception as error:  # without this thread nobody would hear of the training any more
+                log.exception("the line to the store broke")
+                self._lost = EngineError(f"its line to the store broke ({type(error).__name__}: {error})")
+                return
+            self._notice_a_stall()
+
+    def _fetch(self) -> None:
+        for sent in self._store.commands(self._run.id, self._fetched):
+            self._inbox.append(sent)
+            self._fetched = sent.id
+
+    def _beat(self) -> None:
+        taken = sum(entry.stat().st_size for entry in _files(self._folder))
+        rss = self._me.memory_info().rss
+        with contextlib.suppress(OSError):  # a full disk
+            note_kills(self._folder)
+        self._store.beat(self._run.id, self._run.attempt, rss=rss, bytes=taken, note=self._room.lacking)
+
+    def _check(self) -> None:
+        self._sign = time.monotonic()
+        if self._lost is not None:
+            raise self._lost
+
+    def _wait_for_room(self) -> None:
+        """Tell why nothing goes on, as far as that can be told now, and wait."""
+        self._room.refused()
+        before = self._state
+        self.emit(StateChanged(step=self._step, state="paused"))
+        self.emit(Noted(step=self._step, text=self._room.lacking))
+        while self._room.lacking:
+            self._check()
+            time.sleep(WAIT_SECONDS)
+        self.emit(StateChanged(step=self._step, state=before))
+
+    def _send_the_rest(self) -> None:
+        """The training has ended, well or not: keep trying as long as the store may come back."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                self.flush()
+                break
+            except (RunFinishedError, NotFoundError) as error:
+                self._lost = error
+                break
+            except StoreError as error:
                 log.warning("%s; trying again", error)
+                with contextlib.suppress(OSError):
+                    self._keep()
+                time.sleep(WAIT_SECONDS)
+
+    def _notice_a_stall(self) -> None:
+        silent = time.monotonic() - self._sign
+        if silent < STALL_SECONDS:
+            return
+        faulthandler.dump_traceback(all_threads=True)
+        reason = f"it hung: no step for {silent:.0f} s"
+        failed = Failed(step=self._step, reason=reason, log_tail=log_tail(self._store, self._run.id))
+        try:
+            self._store.append(self._run.id, [*self._buffer, failed], self._run.attempt)
+        finally:
+            os._exit(1)
+
+
+def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """All files below a folder, as far as they stay there meanwhile."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(Path(entry.path))
+            else:
+                yield entry

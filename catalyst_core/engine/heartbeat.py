@@ -1,28 +1,54 @@
-"""Who is alive: process identity, and the watch that turns a vanished worker into a failed run with its reason."""
+"""Who is alive: process identity, and the watch that turns a worker that is dead or hung into a failed run.
+
+    gone                 its process is not there any more: noticed at the next look
+    machine restarted    it ran before the last start of this machine
+    out of memory        gone, and the system has killed for memory since its last beat
+    hung                 its heart stands still: by the store's clock for SILENT_SECONDS, and seen so for SURE_SECONDS
+
+The second half of the last rule is for stores and machines that were away: every heart stands still then.
+"""
 
 import os
+import signal
 import socket
 import time
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import psutil
 
+from catalyst_core.engine import room
 from catalyst_core.store import Process, RunInfo, Store
 
 BEAT_SECONDS = 2.0
 START_SECONDS = 30.0  # a worker that has not reported by then never started
-SILENT_SECONDS = 60.0  # for a worker on another machine, where there is only the heartbeat to go by
+SILENT_SECONDS = 5.5
+SURE_SECONDS = 3.0
+QUEUED_SECONDS = 60.0  # instead of the silent ones while it waits for its turn: importing torch holds everything up
 LOG_LINES = 20
+RESTARTED = "machine restarted"
+KILLS = "memory-kills"  # file with the count at the last beat
 
 
 def this_process() -> Process:
     """The identity of the calling process."""
     me = psutil.Process()
-    return Process(me.pid, me.create_time(), socket.gethostname())
+    return Process(me.pid, me.create_time(), socket.gethostname(), boot_id())
+
+
+@cache
+def boot_id() -> str:
+    """Which start of this machine it is; the same for every process until the next one."""
+    with suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{psutil.boot_time():.0f}"
 
 
 def is_alive(process: Process) -> bool:
     """Whether that very process (not a later one with its pid) is running on this machine; a zombie is not."""
+    if process.boot not in ("", boot_id()):
+        return False
     try:
         found = psutil.Process(process.pid)
         return abs(found.create_time() - process.created) < 2.0 and found.status() != psutil.STATUS_ZOMBIE
@@ -47,26 +73,103 @@ def log_tail(store: Store, run_id: str) -> str:
     return "\n".join(lines[-LOG_LINES:])
 
 
-def watch(store: Store) -> list[str]:
-    """Mark the runs whose worker is gone as failed, from any process; returns their ids. Cheap: one query and a look at /proc."""
-    failed = []
-    for run in store.live_runs():
-        reason = _why_dead(run)
-        if reason and store.fail(run, reason, log_tail(store, run.id)):
-            failed.append(run.id)
-    return failed
+def memory_kills() -> int:
+    """How many processes this system has killed because memory ran out; 0 where it does not tell."""
+    with suppress(OSError):
+        for line in Path("/proc/vmstat").read_text().splitlines():
+            if line.startswith("oom_kill "):
+                return int(line.split()[1])
+    return 0
 
 
-def _why_dead(run: RunInfo) -> str:
-    now = time.time()
-    if run.process is None:
-        waited = now - run.queued
+def note_kills(folder: Path) -> None:
+    """Leave the count for whoever finds this worker gone. Raises OSError."""
+    count, file = str(memory_kills()), folder / KILLS
+    if not file.is_file() or file.read_text() != count:
+        file.write_text(count)
+
+
+class Watch:
+    """One process' look at all workers, again and again; it remembers since when a heart has stood still."""
+
+    def __init__(self) -> None:
+        self._still: dict[tuple[str, str], tuple[object, float]] = {}  # store and run -> beat, seen first at (monotonic)
+
+    def look(self, store: Store, *, sure: bool = False) -> list[str]:
+        """Mark the runs whose worker is dead or hung as failed; returns their ids. Cheap: one query and a look at /proc.
+
+        `sure`: with an answer at once, for who looks only once; that takes SURE_SECONDS where a heart seems to stand still.
+        """
+        failed, doubtful = self._look(store)
+        if sure and doubtful:
+            time.sleep(SURE_SECONDS)
+            failed += self._look(store)[0]
+        return failed
+
+    def _look(self, store: Store) -> tuple[list[str], bool]:
+        live = store.live_runs()
+        if not live or room.lacking(store.files, 1):  # on a full disk no heart can beat
+            return [], False
+        now, failed, doubtful = store.now(), [], False
+        for run in live:
+            reason = _why_gone(run, now, store)
+            if not reason and (silent := _silence(run, now)):
+                if self._has_stood_still(store, run):
+                    reason = f"its worker hung: no sign of life for {silent:.0f} s"
+                else:
+                    doubtful = True
+            if reason:
+                _end(run)
+                if store.fail(run, reason, log_tail(store, run.id)):
+                    failed.append(run.id)
+        return failed, doubtful
+
+    def _has_stood_still(self, store: Store, run: RunInfo) -> bool:
+        key, now = (store.name, run.id), time.monotonic()
+        beat, since = self._still.get(key, (None, now))
+        if beat != run.heartbeat:
+            self._still[key] = (run.heartbeat, now)
+            return False
+        return now - since >= SURE_SECONDS
+
+
+def _why_gone(run: RunInfo, now: float, store: Store) -> str:
+    process = run.process
+    if process is None:
+        waited = 0.0 if run.assigned is None else now - run.assigned
+        if waited > time.time() - psutil.boot_time():
+            return RESTARTED
         return f"its worker did not start within {START_SECONDS:.0f} s" if waited > START_SECONDS else ""
-    if run.process.host == socket.gethostname():
-        if is_alive(run.process):
-            return ""
-        return f"its worker (pid {run.process.pid}) is gone: it was killed, or ended without a word"
-    silent = now - (run.heartbeat.timestamp() if run.heartbeat else run.queued)
-    if silent > SILENT_SECONDS:
-        return f"its worker on {run.process.host} has been silent for {silent:.0f} s"
-    return ""
+    if process.host != socket.gethostname():
+        return ""
+    if process.boot and process.boot != boot_id():
+        return RESTARTED
+    if is_alive(process):
+        return ""
+    if _memory_ran_out(store.files / "runs" / run.id):
+        used = f" (it used {run.rss / 2**30:.1f} GiB)" if run.rss else ""
+        return f"its worker (pid {process.pid}) was killed because the machine's memory ran out{used}"
+    return f"its worker (pid {process.pid}) is gone: it was killed, or ended without a word"
+
+
+def _memory_ran_out(folder: Path) -> bool:
+    try:
+        return memory_kills() > int((folder / KILLS).read_text())
+    except (OSError, ValueError):
+        return False
+
+
+def _silence(run: RunInfo, now: float) -> float:
+    """Seconds without a beat, where they are more than a busy machine explains; else 0."""
+    if run.heartbeat is None:
+        return 0.0
+    silent = now - run.heartbeat.timestamp()
+    return silent if silent > (QUEUED_SECONDS if run.state == "queued" else SILENT_SECONDS) else 0.0
+
+
+def _end(run: RunInfo) -> None:
+    """A hung worker could hold a lock that others wait for."""
+    process = run.process
+    if process and process.host == socket.gethostname() and is_alive(process):
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)

@@ -1,82 +1,26 @@
 """Starting, steering and watching races from the dashboard or the command line. Imports no torch.
 
-Workers are started detached, in a session of their own: the end of whoever started them does not touch them.
+There is a worker process for each slot of the machine, and one that waits for the next: a queue of any length costs no
+more. Whoever looks at the store, and every worker, starts the next one when it is time: nobody has to stay for that.
 """
 
-import json
-import subprocess
-import sys
-import threading
-from contextlib import suppress
+import shutil
+import socket
+from collections.abc import Mapping
 from pathlib import Path
 
-import psutil
-
-from catalyst_core.config import RaceConfig, home
+from catalyst_core import changes
+from catalyst_core.config import RaceConfig
 from catalyst_core.data import check_data
-from catalyst_core.engine import heartbeat
-from catalyst_core.errors import RunFinishedError, StoreError
-from catalyst_core.events import Command
-from catalyst_core.store import Store
+from catalyst_core.engine import heartbeat, room
+from catalyst_core.engine.children import Children
+from catalyst_core.engine.slots import slots
+from catalyst_core.errors import CheckpointError, ConfigError, RunFinishedError
+from catalyst_core.events import Command, Value
+from catalyst_core.store import RunInfo, Store
 
-ROOT = Path(__file__).resolve().parents[2]
-NICENESS = 5  # of workers, from their first import on: the dashboard and whoever sits in front of it come first
-FREE_BYTES = 200 * 2**20  # what a race may need for checkpoints and events
-
-
-class _Children:
-    """The workers this process started: kept so that ended ones are reaped, with at most one standby among them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._started: list[subprocess.Popen[bytes]] = []
-        self._standby: subprocess.Popen[bytes] | None = None
-
-    def prewarm(self) -> None:
-        with self._lock:
-            if self._standby is None or self._standby.poll() is not None:
-                folder = home()
-                folder.mkdir(parents=True, exist_ok=True)
-                with open(folder / "standby.log", "wb") as log:
-                    self._standby = self._popen(["--standby"], stdin=subprocess.PIPE, stdout=log)
-            self._reap()
-
-    def start(self, store: Store, run_id: str) -> None:
-        with self._lock:
-            if not self._hand_over(store, run_id):
-                with open(heartbeat.log_path(store, run_id), "ab") as log:
-                    self._started.append(self._popen([run_id, "--store", store.url], stdin=subprocess.DEVNULL, stdout=log))
-            self._reap()
-
-    def reap(self) -> None:
-        with self._lock:
-            self._reap()
-
-    def _reap(self) -> None:
-        self._started = [child for child in self._started if child.poll() is None]
-
-    def _hand_over(self, store: Store, run_id: str) -> bool:
-        standby, self._standby = self._standby, None
-        if standby is None or standby.poll() is not None or standby.stdin is None:
-            return False
-        try:
-            standby.stdin.write(json.dumps({"run": run_id, "store": store.url}).encode() + b"\n")
-            standby.stdin.close()
-        except OSError:
-            return False
-        self._started.append(standby)
-        return True
-
-    @staticmethod
-    def _popen(arguments: list[str], **streams: object) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "catalyst_core.engine.worker", *arguments]
-        child = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.STDOUT, start_new_session=True, **streams)  # type: ignore[call-overload]
-        with suppress(psutil.NoSuchProcess):
-            psutil.Process(child.pid).nice(NICENESS)
-        return child
-
-
-_children = _Children()
+_children = Children()
+_watch = heartbeat.Watch()
 
 
 def prewarm() -> None:
@@ -84,33 +28,81 @@ def prewarm() -> None:
     _children.prewarm()
 
 
-def start_race(store: Store, config: RaceConfig) -> str:
-    """Create a race and its workers; returns its id. Raises UsageError, and then nothing has been made."""
+def start_race(store: Store, config: RaceConfig, priority: int = 0) -> str:
+    """Create a race and its first workers; returns its id. Raises UsageError, and then nothing has been made."""
     preflight(store, config)
-    race_id = store.create_race(config)
-    for run in store.race(race_id).runs:
-        _children.start(store, run.id)
+    race_id = store.create_race(config, priority)
+    dispatch(store)
     return race_id
 
 
 def preflight(store: Store, config: RaceConfig) -> None:
-    """Whether this race could start here. Raises DataError (no such images), StoreError (not writable, disk full)."""
-    try:
-        store.files.mkdir(parents=True, exist_ok=True)
-        free = psutil.disk_usage(str(store.files)).free
-    except OSError as error:
-        raise StoreError(f"store {store.files}: cannot be written ({error.strerror})") from None
-    if free < FREE_BYTES:
-        raise StoreError(f"no disk space: {store.files} has {free // 2**20} MiB free, a race needs {FREE_BYTES // 2**20}")
+    """Whether this race could start here. Raises DataError (no such images), StoreError (not writable, no disk space)."""
+    slots()
+    room.check_start(store)
     check_data(config.data)
 
 
-def resume_race(store: Store, race_id: str) -> int:
-    """Start the failed and stopped contenders of a race again, from the shared dense network; returns how many."""
-    again = [run.id for run in store.race(race_id).runs if store.requeue(run.id)]
-    for run_id in again:
+def dispatch(store: Store) -> None:
+    """Start workers for the runs whose turn it is, and one for the next; nothing where these have theirs."""
+    _children.reap()
+    for run_id in store.assign(socket.gethostname(), slots()):
         _children.start(store, run_id)
+
+
+def resume_race(store: Store, race_id: str) -> int:
+    """Let the failed and stopped contenders of a race go on where they were; returns how many. Raises as `preflight`."""
+    room.check_start(store)
+    again = [run.id for run in store.race(race_id).runs if store.requeue(run.id)]
+    dispatch(store)
     return len(again)
+
+
+def resume_run(store: Store, run_id: str) -> None:
+    """Let one failed or stopped contender go on where it was. Raises RunFinishedError for a completed or live one."""
+    room.check_start(store)
+    if not store.requeue(run_id):
+        raise RunFinishedError(f"run {run_id} is {store.run(run_id).state}: only a failed or stopped one can go on")
+    dispatch(store)
+
+
+def fork(store: Store, run_id: str, checkpoint: str, variant: str, settings: Mapping[str, Value] | None = None) -> str:
+    """A new contender of the same race that goes on from a kept checkpoint, with other `settings`; returns its id.
+
+    Raises CheckpointError (not kept, or not there any more), ConfigError (the name, a setting), NotFoundError, StoreError.
+    """
+    room.check_start(store)
+    source = store.run(run_id)
+    chosen = {name: changes.checked(source.config, name, value) for name, value in (settings or {}).items()}
+    if not checkpoint_file(store, run_id, checkpoint).is_file():
+        kept = [stored.event.name for stored in store.events(run_id, kinds=["checkpoint"])]  # type: ignore[union-attr]
+        has = f"; it has {', '.join(kept)}" if kept else ""
+        raise CheckpointError(f"run {run_id} has no checkpoint {checkpoint[:60]!r}{has}")
+    new = store.fork(run_id, checkpoint, variant)
+    for name, value in chosen.items():
+        store.send(new, Command(name=name, value=value, who="fork"))  # type: ignore[arg-type]
+    dispatch(store)
+    return new
+
+
+def checkpoint_file(store: Store, run_id: str, name: str) -> Path:
+    """Where a run keeps the checkpoint of that name. Nothing is looked for outside the run's own folder."""
+    return store.run_folder(run_id) / "checkpoints" / f"{Path(name).name}.pt"
+
+
+def adopt_checkpoint(store: Store, run: RunInfo) -> None:
+    """Give a fork the checkpoint of its origin, unless it has some of its own. Raises CheckpointError."""
+    mine = store.run_folder(run.id) / "checkpoints"
+    if run.parent is None or any(mine.glob("*.pt")):
+        return
+    kept = [stored.event for stored in store.events(run.id, kinds=["checkpoint"])]
+    source = checkpoint_file(store, run.parent, kept[-1].name)  # type: ignore[union-attr]
+    if not source.is_file():
+        raise CheckpointError(f"checkpoint {source.stem} of run {run.parent} is not there any more")
+    mine.mkdir(parents=True, exist_ok=True)
+    half = mine / f".{source.name}"
+    shutil.copyfile(source, half)
+    half.replace(mine / source.name)
 
 
 def stop_race(store: Store, race_id: str) -> int:
@@ -119,19 +111,52 @@ def stop_race(store: Store, race_id: str) -> int:
 
 
 def send_race(store: Store, race_id: str, command: Command, label: str | None = None) -> int:
-    """Send a command to every live contender of a race, or to those of one method label; returns how many."""
-    sent = 0
-    for run in store.race(race_id).runs:
-        if not run.is_finished and label in (None, run.label):
-            try:
-                store.send(run.id, command)
-            except RunFinishedError:
-                continue  # it ended between the look and the command
-            sent += 1
-    return sent
+    """Send a command to every live contender of a race, or to those of one method label; returns how many.
+
+    Raises ConfigError where the value is not possible for any of them; nothing is sent then.
+    """
+    wanted = [run for run in store.race(race_id).runs if not run.is_finished and label in (None, run.label)]
+    if command.name in changes.NAMES:
+        wanted = _able(wanted, command)
+    return sum(_sent(store, run, command) for run in wanted)
 
 
-def watch(store: Store) -> list[str]:
-    """Mark runs whose worker is gone as failed; returns their ids. Call it at each look at the store."""
+def _able(runs: list[RunInfo], command: Command) -> list[RunInfo]:
+    """The runs that the change is possible for. Raises ConfigError when there are some, but none of these."""
+    able, refused = [], None
+    for run in runs:
+        try:
+            changes.checked(run.config, command.name, command.value)
+            able.append(run)
+        except ConfigError as error:
+            refused = error
+    if refused is not None and not able:
+        raise refused
+    return able
+
+
+def _sent(store: Store, run: RunInfo, command: Command) -> bool:
+    try:
+        store.send(run.id, command)
+    except RunFinishedError:
+        return False  # it ended between the look and the command
+    return True
+
+
+def watch(store: Store, *, sure: bool = False) -> list[str]:
+    """Mark runs whose worker is dead or hung as failed, and start whose turn it is; returns the ids of the failed.
+
+    Call it at each look at the store; `sure` for one that is not repeated (it may take three seconds).
+    """
     _children.reap()
-    return heartbeat.watch(store)
+    failed = _watch.look(store, sure=sure)
+    if _is_short_of_workers(store.live_runs()) and not room.lacking(store.files):
+        dispatch(store)
+    return failed
+
+
+def _is_short_of_workers(live: list[RunInfo]) -> bool:
+    """Whether `dispatch` may find something to do; a look that costs no lock."""
+    waiting = [run for run in live if run.state == "queued"]
+    coming = [run for run in waiting if run.process or run.assigned]
+    return len(coming) < min(len(waiting), slots() + 1 - (len(live) - len(waiting)))

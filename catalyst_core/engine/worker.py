@@ -1,4 +1,4 @@
-"""One contender in one process: `python -m catalyst_core.engine.worker RUN --store URL`.
+"""One contender in one process: `python -m catalyst_core.engine.worker RUN`, its store in $CATALYST_STORE.
 
 It waits for its turn, trains, and says everything through the store. `--standby` imports torch first and then reads
 which run to take from standard input, so that a start costs no import; it ends when its standard input does.
@@ -11,36 +11,33 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from typing import TypeVar
 
-import psutil
-
+from catalyst_core.engine import launcher
 from catalyst_core.engine.channel import Channel
-from catalyst_core.engine.heartbeat import log_path, log_tail, this_process, watch
-from catalyst_core.errors import CatalystError, NotFoundError, RunFinishedError
+from catalyst_core.engine.heartbeat import log_path, log_tail, this_process
+from catalyst_core.engine.room import limit_mib
+from catalyst_core.engine.slots import slots, threads
+from catalyst_core.errors import CatalystError, NotFoundError, RunFinishedError, StoreUnavailableError
 from catalyst_core.events import Failed
 from catalyst_core.store import RunInfo, Store, open_store
 
 QUEUE_SECONDS = 0.5
 SETTLED_SECONDS = 8.0  # by then the first contender of a race has begun
+AWAY_SECONDS = 600.0  # that a worker without a run waits for a store that is away
+NO_MEMORY = ("can't allocate memory", "out of memory", "bad allocation")
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-def slots() -> int:
-    """How many contenders train at once: $CATALYST_WORKERS, else the cores this process may use."""
-    return max(1, int(os.environ.get("CATALYST_WORKERS") or cores()))
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count() or 1
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point; returns the exit code: 0 ended well, 1 failed (the store says why)."""
     parser = argparse.ArgumentParser(prog="catalyst_core.engine.worker", description=__doc__)
     parser.add_argument("run", nargs="?", help="the run to take")
-    parser.add_argument("--store", help="where it is kept")
+    parser.add_argument("--store", help="where it is kept; default: $CATALYST_STORE")
     parser.add_argument("--standby", action="store_true", help="import torch, then read {'run', 'store'} from standard input")
     chosen = parser.parse_args(arguments)
     run_id, url = chosen.run, chosen.store
@@ -52,66 +49,101 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         order = json.loads(line)
         run_id, url = order["run"], order["store"]
-    return work(open_store(url), run_id)
+    return work(_patiently(lambda: open_store(url)), run_id)
 
 
 def work(store: Store, run_id: str) -> int:
     """Take a run from the queue to its end."""
     _log_to(store, run_id)
+    attempt = None
     try:
         run = _wait_for_turn(store, run_id)
+        attempt = run.attempt
+        _patiently(lambda: launcher.dispatch(store))  # the next one may get ready
         with Channel(store, run) as channel:
+            channel.committed()  # what an earlier worker left
             _train(store, run, channel)
     except (RunFinishedError, NotFoundError) as error:
         log.info("leaving: %s", error)
         return 0
     except (Exception, KeyboardInterrupt) as error:
         traceback.print_exc()
-        reason = str(error) if isinstance(error, CatalystError) else f"{type(error).__name__}: {error}"
-        _report_failure(store, run_id, reason)
+        _report_failure(store, run_id, attempt, _reason(error))
         return 1
+    finally:
+        _patiently(lambda: launcher.dispatch(store))
     return 0
 
 
 def _train(store: Store, run: RunInfo, channel: Channel) -> None:
-    _let_the_first_begin(store, run)
     import torch
 
     from catalyst_core.training import Folders, train
 
-    contenders = len(store.race(run.race_id).runs)
-    torch.set_num_threads(max(1, cores() // min(slots(), contenders)))
+    limit_mib()
+    torch.set_num_threads(threads(len(_patiently(lambda: store.race(run.race_id)).config.contenders())))
     log.info("%s: training with %d thread(s)", run.config.label, torch.get_num_threads())
     dense = store.files / "dense"
     dense.mkdir(parents=True, exist_ok=True)
-    train(run.config, channel.emit, channel.commands, Folders(run=store.run_folder(run.id), dense=dense))
+    launcher.adopt_checkpoint(store, run)
+    history = _patiently(lambda: store.settings(run.id))
+    folders = Folders(run=store.run_folder(run.id), dense=dense, no_room=channel.no_room)
+    train(run.config, channel.emit, channel.commands, folders, history, channel.committed)
 
 
 def _wait_for_turn(store: Store, run_id: str) -> RunInfo:
-    process = this_process()
-    limit = slots()
-    joined = time.monotonic()
-    while (place := store.claim(run_id, process, limit)) > 0:
-        if place <= limit and time.monotonic() - joined > SETTLED_SECONDS:
-            import catalyst_core.engine.warm  # noqa: F401  # next in line: import ahead of its turn
-        watch(store)
+    """Join the queue, have everything imported by the time that it is its turn, and take the run."""
+    process, limit = this_process(), slots()
+    place = _patiently(lambda: store.claim(run_id, process, 0))
+    run = _patiently(lambda: store.run(run_id))
+    _let_the_first_begin(store, run, patient=place > limit)
+    import catalyst_core.engine.warm  # noqa: F401
+
+    while _patiently(lambda: store.claim(run_id, process, limit)) > 0:
+        _patiently(lambda: launcher.watch(store))
         time.sleep(QUEUE_SECONDS)
-    return store.run(run_id)
+    return _patiently(lambda: store.run(run_id))
 
 
-def _let_the_first_begin(store: Store, run: RunInfo) -> None:
+def _let_the_first_begin(store: Store, run: RunInfo, patient: bool) -> None:
     """The other contenders wait for its dense network anyway: their imports would only take the cores from it."""
     deadline = time.monotonic() + SETTLED_SECONDS
-    while run.position and time.monotonic() < deadline:
-        first = store.race(run.race_id).runs[0]
-        if first.is_finished or first.total_steps:
+    while (run.position or patient) and time.monotonic() < deadline:
+        first = _patiently(lambda: store.race(run.race_id)).runs[0]
+        if not patient and (first.is_finished or first.total_steps):
             return
         time.sleep(QUEUE_SECONDS)
 
 
-def _report_failure(store: Store, run_id: str, reason: str) -> None:
+def _patiently(ask: Callable[[], T]) -> T:
+    """The store's answer, also when it is away for a while. Raises StoreUnavailableError in the end."""
+    deadline = time.monotonic() + AWAY_SECONDS
+    while True:
+        try:
+            return ask()
+        except StoreUnavailableError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("%s; trying again", error)
+            time.sleep(QUEUE_SECONDS)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, CatalystError):
+        return str(error)
+    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):
+        said = str(error).splitlines()[0][:200] if str(error) else "no more memory"
+        return f"out of memory ({said}): choose a smaller batch, network or image size, or fewer workers"
+    return f"{type(error).__name__}: {error}"
+
+
+def _report_failure(store: Store, run_id: str, attempt: int | None, reason: str) -> None:
+    def report() -> None:
+        failed = Failed(step=store.run(run_id).step, reason=reason, log_tail=log_tail(store, run_id))
+        store.append(run_id, [failed], attempt)
+
     try:
-        store.append(run_id, [Failed(step=store.run(run_id).step, reason=reason, log_tail=log_tail(store, run_id))])
+        _patiently(report)
     except (RunFinishedError, NotFoundError) as error:
         log.info("leaving: %s", error)
 

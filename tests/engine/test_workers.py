@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from catalyst_core.config import RaceConfig
-from catalyst_core.engine import launcher
+from catalyst_core.engine import launcher, room
 from catalyst_core.engine.heartbeat import is_alive, log_tail
 from catalyst_core.errors import DataError, StoreError
 from catalyst_core.events import Command
@@ -28,7 +28,7 @@ LEDGER_KEYS = {
 STARTER = """
 import sys, time
 from catalyst_core.config import RaceConfig
-from catalyst_core.engine import launcher
+from catalyst_core.engine import launcher, room
 from catalyst_core.store import open_store
 launcher.prewarm()
 print(launcher.start_race(open_store(sys.argv[1]), RaceConfig.model_validate_json(sys.argv[2])), flush=True)
@@ -36,7 +36,7 @@ time.sleep(600)
 """
 WARM_SERVER = """
 import time, psutil
-from catalyst_core.engine import launcher
+from catalyst_core.engine import launcher, room
 launcher.prewarm()
 print(psutil.Process().children()[0].pid, flush=True)
 time.sleep(600)
@@ -163,8 +163,11 @@ def test_a_killed_worker_fails_with_the_reason_and_the_others_go_on(endless, sto
     step = store.run(other.id).step
     until(lambda: store.run(other.id).step > step)
     assert launcher.resume_race(store, endless) == 1
-    until(lambda: store.run(victim.id).stage == "sparse", log=logs(store, endless))
+    assert store.run(victim.id).step > 0, "it goes on where it was"
+    until(lambda: store.run(victim.id).state == "running", log=logs(store, endless))
+    until(lambda: store.run(victim.id).step > seen.step, log=logs(store, endless))
     assert store.run(victim.id).attempt == 2
+    assert str(store.events(victim.id)[: len(before)]) == str(before), "and nothing it had said is gone"
 
 
 def test_commands_act_and_leave_a_mark(endless, store):
@@ -226,7 +229,7 @@ def test_a_race_that_cannot_start_leaves_nothing(store, monkeypatch):
     before = [race.id for race in store.races()]
     with pytest.raises(DataError, match="missing"):
         launcher.start_race(store, RaceConfig.build(data={"name": "folder", "folder": "missing"}, model="cnn"))
-    monkeypatch.setattr(launcher, "FREE_BYTES", 2**62)
+    monkeypatch.setattr(room, "START_FREE", 2**62)
     with pytest.raises(StoreError, match="no disk space"):
         launcher.start_race(store, config())
     assert [race.id for race in store.races()] == before
