@@ -14,13 +14,12 @@ from urllib.parse import urlsplit
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from catalyst_core.errors import ConfigError, NotAllowedError
+from catalyst_core.errors import SHOWN, ConfigError, NotAllowedError, shown
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 CALLBACK = "/oauth2callback"
 PROVIDER_KEYS = ("client_id", "client_secret", "server_metadata_url")
 SHORTEST_SECRET = 32  # characters; whoever guesses it can sign in as anybody
-SHOWN = 60  # characters of a name
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def _check_place() -> None:
     asked, named = _host(), st.get_option("server.allowedHosts")
     if st.get_option("server.address") in LOCAL and asked not in LOCAL and not named and rules() is None:
         raise NotAllowedError(
-            f"this dashboard is for localhost, not {asked[:SHOWN]!r}; to serve it there, configure sign-in as the README says"
+            f"this dashboard is for localhost, not {shown(asked)}; to serve it there, configure sign-in as the README says"
         )
 
 
@@ -154,7 +153,7 @@ def _editors(own: Mapping[str, Any]) -> tuple[str, ...]:
     for one in editors:
         local, at, domain = one.rpartition("@")
         if not (local and at and domain) or "*" in domain or ("*" in local and local != "*"):
-            raise ConfigError(f"editors: {one[:SHOWN]!r} is neither an address such as ada@example.org nor *@example.org")
+            raise ConfigError(f"editors: {shown(one)} is neither an address such as ada@example.org nor *@example.org")
     return editors
 
 

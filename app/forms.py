@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from catalyst_core.catalog import DATASETS, METHODS, MODELS, Dataset, Model
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule, data_root
-from catalyst_core.errors import ConfigError
+from catalyst_core.errors import ConfigError, shown
 
 SOLVERS = {"proximal": "Proximal steps (exact zeros)", "subgradient": "Penalty added to the loss"}
 MAGNITUDES = {"response": "Response", "folded": "BatchNorm folded in", "weight": "Weights alone"}
@@ -23,6 +23,7 @@ AUGMENT = {None: "Colour images only", True: "Always", False: "Never"}
 EPOCHS = {"dense_epochs": "Dense epochs", "sparse_epochs": "Sparse epochs", "finetune_epochs": "Fine-tuning epochs"}
 RATES = {"learning_rate": ("Learning rate", 0.01), "momentum": ("Momentum", 0.05), "weight_decay": ("Weight decay", 1e-4)}
 OF_DATA = ("image_size", "augment", "batch_size")
+LONGEST_SEED = 10  # digits
 OF_SCHEDULE = ("learning_rate", "momentum", "weight_decay", "recalibrate")
 
 
@@ -91,9 +92,9 @@ def from_config(config: RaceConfig) -> dict[str, Any]:
 def parse_seeds(text: str) -> tuple[int, ...]:
     """'0, 1 2' -> (0, 1, 2). Raises `ConfigError`."""
     parts = text.replace(",", " ").split()
-    wrong = next((part for part in parts if not part.isdecimal()), None)
+    wrong = next((part for part in parts if not part.isdecimal() or len(part) > LONGEST_SEED), None)
     if wrong is not None or not parts:
-        raise ConfigError(f"seeds: {wrong or text!r} is not a whole number such as 0, or a list such as 0, 1, 2")
+        raise ConfigError(f"seeds: {shown(wrong or text)} is not a whole number such as 0, or a list such as 0, 1, 2")
     return tuple(int(part) for part in parts)
 
 

@@ -8,19 +8,21 @@ import hashlib
 import json
 import math
 import os
+import unicodedata
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, DatasetName, MethodName, ModelName
-from catalyst_core.errors import ConfigError, StrengthError
+from catalyst_core.errors import ConfigError, StrengthError, shown
 
 Magnitude = Literal["response", "folded", "weight"]
 Solver = Literal["proximal", "subgradient"]
 Allocation = Literal["uniform", "global"]
 Ramp = Literal["ramp", "constant"]
 VARIANT = r"^([A-Za-z0-9.@=+_-]([A-Za-z0-9 .@=+_-]*[A-Za-z0-9.@=+_-])?)?$"
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # marks that set the direction of text
 RAMP = (0.3, 2.0)  # catalyst: factors on the strength, geometric from the first to the second ...
 RAMP_SHARE = 0.6  # ... over this share of the sparse steps
 
@@ -153,7 +155,9 @@ class RaceConfig(_Config):
             config = cls(**fields)
         except ValidationError as error:
             raise ConfigError(_sentence(error)) from None
-        # Not part of the model: races that were stored before this was refused must stay readable.
+        # What follows is not part of the model: races that were stored before it was refused must stay readable.
+        for where, text in (("title", config.title), ("data.folder", config.data.folder)):
+            _check_visible(where, text)
         for method in config.methods:
             most = method.strength_below(config.schedule.learning_rate)
             if method.effective_strength >= most:
@@ -219,7 +223,7 @@ def parse_method(text: str) -> dict[str, Any]:
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise ConfigError(f"method {text!r}: {setting!r} is not of the form setting=value")
+            raise ConfigError(f"method {shown(text)}: {shown(setting)} is not of the form setting=value")
         fields[key.strip()] = value.strip()
     return fields
 
@@ -234,12 +238,19 @@ def data_root() -> Path:
     return Path(os.environ.get("CATALYST_DATA") or home() / "data").expanduser()
 
 
+def _check_visible(where: str, text: str) -> None:
+    """Refuse what would break lines, move a terminal's cursor or turn around the text beside it."""
+    hidden = next((one for one in text if unicodedata.category(one) in ("Cc", "Zl", "Zp") or one in TURNING), None)
+    if hidden is not None:
+        raise ConfigError(f"{where}: take out the character U+{ord(hidden):04X}, which cannot be seen, from {shown(text)}")
+
+
 def _sentence(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(shown(part).strip("'") for part in first["loc"])
     said = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch":
         said = "only letters a to z, digits, spaces inside and . @ = + - _ are allowed"
-    got = "" if first["type"] in ("value_error", "missing") else f", not {first['input']!r}"
+    got = "" if first["type"] in ("value_error", "missing") else f", not {shown(first['input'])}"
     said = said[0].lower() + said[1:]
     return f"{where}: {said}{got}" if where else said

@@ -24,6 +24,14 @@
 Every message says what is wrong, where, and what is allowed. Our own bugs raise AssertionError instead.
 """
 
+SHOWN = 60  # characters that a message repeats of what it was given
+
+
+def shown(given: object) -> str:
+    """What somebody gave, as a message may repeat it: quoted, invisible characters spelled out, not longer than it need be."""
+    text = repr(given)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
 
 class CatalystError(Exception):
     """Root of everything that Catalyst raises on purpose."""

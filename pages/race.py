@@ -11,7 +11,7 @@ from app.gallery import Sight, gallery
 from catalyst_core import figures, frames
 from catalyst_core.config import RaceConfig
 from catalyst_core.engine import launcher
-from catalyst_core.errors import UsageError
+from catalyst_core.errors import NotFoundError, UsageError
 from catalyst_core.events import Command, CommandName, State
 from catalyst_core.figures.curves import CLOCKS
 from catalyst_core.frames import RaceView
@@ -24,6 +24,7 @@ BUTTONS: dict[CommandName, set[State]] = {  # what each is for
     "resume": {"paused"},
     "stop": {"running", "paused", "queued"},
 }
+LONGEST_STEP = 12  # digits
 SECONDS = {"margins": "Margins", "flips": "Flip curve"}
 
 
@@ -86,8 +87,13 @@ def render_newest(newest: RaceInfo | None) -> None:
 
 def base_race(store: Store) -> RaceInfo | None:
     """The race whose settings the form begins with, if the URL names one."""
-    wanted = st.query_params.get("from")
-    return store.race(wanted) if wanted else None
+    if not (wanted := st.query_params.get("from")):
+        return None
+    try:
+        return store.race(wanted)
+    except NotFoundError as error:
+        st.error(context.sentence(error))
+        return None
 
 
 def header(store: Store, race: RaceInfo) -> None:
@@ -142,7 +148,7 @@ def step_slider(race: RaceInfo) -> int | None:
         help="Live: the newest measurement; of a contender that was cut, the moment of its cut.",
         min_value=0,
         max_value=max(total, 1),
-        value=min(int(wanted), total) if wanted.isdecimal() and total else max(total, 1),
+        value=min(int(wanted), total) if wanted.isdecimal() and len(wanted) <= LONGEST_STEP and total else max(total, 1),
         disabled=not total,
         key=key,
         persist_state="session",

@@ -71,7 +71,7 @@ def show(store: Store, races: list[RaceInfo]) -> None:
         panels.render_figure("Cost", figures.plot_cost(ledger, theme=theme), figures.caption_cost(ledger), key="cost")
     for race in races:
         widths = frames.widths_frame(context.view(race.id))
-        title = "Layer widths" if len(races) == 1 else f"Layer widths: {race.title}"
+        title = "Layer widths" if len(races) == 1 else f"Layer widths: {panels.plain(race.title)}"
         figure = figures.plot_widths(widths, theme=theme)
         panels.render_figure(title, figure, figures.caption_widths(widths), key=f"widths_{race.id}")
 

@@ -1,12 +1,14 @@
 """The commands and their options, with help that teaches."""
 
 import argparse
+import re
 import sys
 from typing import Any, NoReturn
 
 from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, MODELS
 from catalyst_core.cli import auditing, benching, commands, racing
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
+from catalyst_core.errors import SHOWN
 
 EXAMPLES = """\
 examples:
@@ -23,7 +25,9 @@ class _Parser(argparse.ArgumentParser):
     """Wrong options are one sentence, as every other wrong input."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"catalyst: {message} (try: {self.prog} --help)", file=sys.stderr)
+        seen = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in message)
+        short = re.sub(rf"\S{{{SHOWN},}}", lambda word: f"{word[0][:SHOWN]}...", seen)
+        print(f"catalyst: {short[: 10 * SHOWN]} (try: {self.prog} --help)", file=sys.stderr)
         raise SystemExit(2)
 
 

@@ -12,7 +12,7 @@ from catalyst_core.catalog import DATASETS, METHODS
 from catalyst_core.cli.report import ledger_rows, ledger_table, print_json
 from catalyst_core.config import DataConfig, RaceConfig, Schedule, parse_method
 from catalyst_core.engine import launcher
-from catalyst_core.errors import ConfigError
+from catalyst_core.errors import ConfigError, shown
 from catalyst_core.store import RaceInfo, Store, open_store
 
 LOOK_SECONDS = 0.5
@@ -108,7 +108,9 @@ def _methods(options: argparse.Namespace) -> list[dict[str, Any]]:
         chosen = strengths.pop(fields["name"], None)
         methods += [fields] if chosen is None else [fields | {"strength": value} for value in chosen]
     if strengths:
-        raise ConfigError(f"--strength names {sorted(strengths)[0]!r}, which is not among the methods {options.methods}")
+        raise ConfigError(
+            f"--strength names {shown(sorted(strengths)[0])}, which is not among the methods {shown(options.methods)}"
+        )
     return methods
 
 
@@ -117,7 +119,7 @@ def _strengths(texts: list[str]) -> dict[str, list[float]]:
     for text in texts:
         name, equals, values = text.partition("=")
         if not equals:
-            raise ConfigError(f"--strength {text!r} is not of the form METHOD=VALUE[,VALUE...]")
+            raise ConfigError(f"--strength {shown(text)} is not of the form METHOD=VALUE[,VALUE...]")
         found[name.strip()] = numbers(values, float, "--strength")
     return found
 
@@ -127,4 +129,4 @@ def numbers(text: str, kind: type, option: str) -> list[Any]:
     try:
         return [kind(part) for part in text.split(",")]
     except ValueError:
-        raise ConfigError(f"{option} {text!r} is not a comma-separated list of numbers") from None
+        raise ConfigError(f"{option} {shown(text)} is not a comma-separated list of numbers") from None

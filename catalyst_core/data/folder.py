@@ -14,7 +14,7 @@ import psutil
 from catalyst_core.config import DataConfig, data_root
 from catalyst_core.data.images import Header, inspect, read_image
 from catalyst_core.data.sampling import Labelled, Raw, capped, stratified, without
-from catalyst_core.errors import DataError
+from catalyst_core.errors import DataError, shown
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
 VALIDATION_NAMES = ("val", "valid", "validation")
@@ -68,7 +68,7 @@ def _list(config: DataConfig) -> Listing:
     base = _confined(root / folder, root, folder)
     try:
         if not base.is_dir():
-            raise DataError(f"there is no folder {folder!r} below the data root {root}")
+            raise DataError(f"there is no folder {shown(folder)} below the data root {root}")
         parts = _subfolders(base, root)
         if "train" not in parts:
             return _described(config, _classes(parts, folder), None, None)
@@ -77,18 +77,18 @@ def _list(config: DataConfig) -> Listing:
         val = _like(train, _subfolders(parts[val_name], root), f"{folder}/{val_name}") if val_name else None
         test = _like(train, _subfolders(parts["test"], root), f"{folder}/test") if "test" in parts else None
     except OSError as error:
-        raise DataError(f"the folder {folder!r} cannot be read: {error.strerror or error}") from None
+        raise DataError(f"the folder {shown(folder)} cannot be read: {error.strerror or error}") from None
     return _described(config, train, val, test) if test else _described(config, train, None, val)
 
 
-def _confined(path: Path, root: Path, shown: str) -> Path:
+def _confined(path: Path, root: Path, named: str) -> Path:
     """`path` with its symbolic links followed, which has to lie below the data root."""
     try:
         resolved = path.resolve()
     except (OSError, ValueError, RuntimeError):  # a zero byte, a loop of links
-        raise DataError(f"{shown!r} is not a path that can be followed") from None
+        raise DataError(f"{shown(named)} is not a path that can be followed") from None
     if not resolved.is_relative_to(root):
-        raise DataError(f"{shown!r} leads out of the data root {root}; only folders below it are read")
+        raise DataError(f"{shown(named)} leads out of the data root {root}; only folders below it are read")
     return resolved
 
 
@@ -104,28 +104,40 @@ def _images(folder: Path) -> list[Path]:
         for name in sorted(names):
             path = Path(place, name)
             if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                found.append(_confined(path, root, f"{folder.name}/{name}") if path.is_symlink() else path)
+                found.append(_image(path, root, f"{folder.name}/{name}"))
     return found
 
 
-def _classes(folders: dict[str, Path], shown: str) -> dict[str, list[Path]]:
+def _image(path: Path, root: Path, named: str) -> Path:
+    """The file behind `path`. Opening a pipe would wait for its other end, a device has no end."""
+    file = _confined(path, root, named) if path.is_symlink() else path
+    if file.exists() and not file.is_file():
+        raise DataError(f"{shown(named)} is a pipe, a socket or a device, not an image: take it out")
+    return file
+
+
+def _classes(folders: dict[str, Path], named: str) -> dict[str, list[Path]]:
     found = {name: _images(path) for name, path in folders.items()}
     if not any(found.values()):
-        raise DataError(f"{shown!r} holds no images: it needs one subfolder a class with images in it")
+        raise DataError(f"{shown(named)} holds no images: it needs one subfolder a class with images in it")
     if len(found) < 2:
-        raise DataError(f"{shown!r} holds one class ({next(iter(found))!r}); at least two subfolders with images are needed")
+        raise DataError(
+            f"{shown(named)} holds one class ({shown(next(iter(found)))}); at least two subfolders with images are needed"
+        )
     small = next((name for name, paths in found.items() if len(paths) < SMALLEST_CLASS), None)
     if small is not None:
-        raise DataError(f"class {small!r} in {shown!r} has {len(found[small])} images; at least {SMALLEST_CLASS} are needed")
+        raise DataError(
+            f"class {shown(small)} in {shown(named)} has {len(found[small])} images; at least {SMALLEST_CLASS} are needed"
+        )
     return found
 
 
-def _like(train: dict[str, list[Path]], folders: dict[str, Path], shown: str) -> dict[str, list[Path]]:
+def _like(train: dict[str, list[Path]], folders: dict[str, Path], named: str) -> dict[str, list[Path]]:
     if unknown := sorted(set(folders) - set(train)):
-        raise DataError(f"class {unknown[0]!r} is in {shown!r} but not in the training images")
+        raise DataError(f"class {shown(unknown[0])} is in {shown(named)} but not in the training images")
     found = {name: _images(folders[name]) if name in folders else [] for name in train}
     if empty := [name for name, paths in found.items() if not paths]:
-        raise DataError(f"{shown!r} has no images of class {empty[0]!r}")
+        raise DataError(f"{shown(named)} has no images of class {shown(empty[0])}")
     return found
 
 
@@ -138,7 +150,7 @@ def _described(
     good = [header for header in headers if header]
     for label, name in enumerate(train):
         if not any(headers[k] for k in np.flatnonzero(files.labels[sample] == label)):
-            raise DataError(f"none of the images of class {name!r} can be read: {_names(train[name])}")
+            raise DataError(f"none of the images of class {shown(name)} can be read: {_names(train[name])}")
     channels = 1 if all(header.grey for header in good) else 3
     size = config.image_size or _default_size(good)
     if config.train_images is not None and config.train_images < len(train):
@@ -187,9 +199,9 @@ def _read(files: Files, listing: Listing, skipped: list[Path]) -> Labelled:
     skipped += [path for path, fine in zip(files.paths, good, strict=True) if not fine]
     for label in np.unique(files.labels):
         if not good[files.labels == label].any():
-            raise DataError(f"none of the images drawn of class {listing.classes[label]!r} can be read: {_names(skipped)}")
+            raise DataError(f"none of the images drawn of class {shown(listing.classes[label])} can be read: {_names(skipped)}")
     return Labelled(np.stack([image for image in images if image is not None]), files.labels[good])
 
 
 def _names(paths: list[Path]) -> str:
-    return ", ".join(path.name for path in paths[:3]) + (", ..." if len(paths) > 3 else "")
+    return ", ".join(shown(path.name).strip("'") for path in paths[:3]) + (", ..." if len(paths) > 3 else "")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from catalyst_core.errors import DataError
+from catalyst_core.errors import DataError, shown
 
 MEGAPIXELS = 50  # larger images are refused
 _GREY = frozenset(("1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"))
@@ -63,7 +63,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _huge(path: Path) -> str:
-    return f"{path.name} is larger than {MEGAPIXELS} megapixels, the most that is read: scale it down or take it out"
+    name = shown(path.name).strip("'")
+    return f"{name} is larger than {MEGAPIXELS} megapixels, the most that is read: scale it down or take it out"
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
