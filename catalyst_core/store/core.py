@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from catalyst_core.errors import NotFoundError, RunFinishedError
+from catalyst_core.errors import NotFoundError, RunFinishedError, shown
 from catalyst_core.events import FINISHED_STATES, State
 from catalyst_core.store.base import RunInfo
 from catalyst_core.store.connect import Backend, is_sqlite, resolve_url
@@ -63,7 +63,7 @@ class Database:
     def run_folder(self, run_id: str) -> Path:
         """Where one run keeps its files; made if missing. Raises NotFoundError for what cannot be a run's id."""
         if not re.fullmatch(r"[\w-]+", run_id):
-            raise NotFoundError(f"run {run_id!r}: none in {self.name}")
+            raise NotFoundError(f"run {shown(run_id)}: none in {self.name}")
         folder = self.files / "runs" / run_id
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -85,7 +85,7 @@ class Database:
     def _row(self, connection: Connection, run_id: str) -> Row[Any]:
         row = connection.execute(select(runs).where(runs.c.id == run_id)).first()
         if row is None:
-            raise NotFoundError(f"run {run_id!r}: none in {self.name}")
+            raise NotFoundError(f"run {shown(run_id)}: none in {self.name}")
         return row
 
     def _live_row(self, connection: Connection, run_id: str, attempt: int | None = None) -> Row[Any]:

@@ -57,7 +57,7 @@ class Races(Database):
         """One race, by its id or a prefix that only it has. Raises NotFoundError."""
         with self._read() as connection:
             named = select(races).where(races.c.id.startswith(race_id, autoescape=True)).limit(2)
-            found = connection.execute(named).all() if race_id.isalnum() else []  # PostgreSQL takes no zero byte
+            found = connection.execute(named).all() if race_id.isalnum() else []
             if len(found) != 1:
                 raise NotFoundError(f"race {shown(race_id)}: {'several match' if found else 'none'} in {self.name}")
             return race_info(found[0], self._runs(connection, runs.c.race_id == found[0].id))
@@ -87,7 +87,7 @@ class Races(Database):
         with self._read() as connection:
             found = self._runs(connection, runs.c.id == run_id)
         if not found:
-            raise NotFoundError(f"run {run_id!r}: none in {self.name}")
+            raise NotFoundError(f"run {shown(run_id)}: none in {self.name}")
         return found[0]
 
     def live_runs(self) -> list[RunInfo]:

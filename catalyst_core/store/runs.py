@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, func, insert, literal, select, update
 
 from catalyst_core.config import RaceConfig
-from catalyst_core.errors import CheckpointError, ConfigError
+from catalyst_core.errors import CheckpointError, ConfigError, shown
 from catalyst_core.events import FINISHED_STATES, CheckpointKept, Command, Failed, event_from_json
 from catalyst_core.store.base import RunInfo
 from catalyst_core.store.log import Log, progress, visible, withdraw
@@ -116,7 +116,7 @@ def _checkpoint(connection: Connection, run_id: str, name: str) -> int:
         assert isinstance(kept, CheckpointKept)
         cursors[kept.name] = cursor
     if name not in cursors:
-        raise CheckpointError(f"run {run_id} kept no checkpoint {name!r}; it has: {', '.join(cursors) or 'none'}")
+        raise CheckpointError(f"run {run_id} kept no checkpoint {shown(name)}; it has: {', '.join(cursors) or 'none'}")
     return cursors[name]
 
 
