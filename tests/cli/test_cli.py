@@ -105,7 +105,7 @@ WRONG = {
     "--dataset folder": "image folder",
     "--dataset folder --folder missing": "missing",
     "--folder pets": "image folder",
-    "--store postgresql://x/y": "only SQLite",
+    "--store mysql://x/y": "only SQLite and PostgreSQL",
     "--nonsense": "nonsense",
 }
 
