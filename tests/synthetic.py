@@ -24,6 +24,7 @@ from catalyst_core.events import (
     GroupsFound,
     Noted,
     Pruned,
+    RolledBack,
     SettingChanged,
     Stage,
     StageStarted,
@@ -59,14 +60,32 @@ class MemoryStore:
     def append(self, run_id: str, *events: Event) -> None:
         """What a worker would say."""
         for event in events:
+            if isinstance(event, RolledBack):
+                self._withdraw(run_id, event.step)
             self._events.append(StoredEvent(len(self._events) + 1, run_id, 1.7e9 + len(self._events), event))
         self.update(run_id, **_row_after(events))
 
+    def fork(self, run_id: str, variant: str) -> RunInfo:
+        """Another run of the same race with a past of its own."""
+        source = self.run(run_id)
+        race = self._races[source.race_id]
+        method = source.config.method.model_copy(update={"variant": variant})
+        config = source.config.model_copy(update={"method": method})
+        run = replace(_queued(race.id, len(race.runs), config), parent=run_id)
+        self._races[race.id] = replace(race, runs=(*race.runs, run))
+        for one in self.events(run_id):
+            self._events.append(replace(one, cursor=len(self._events) + 1, run_id=run.id))
+        return run
+
+    def _withdraw(self, run_id: str, behind: int) -> None:
+        """Hide what a run said of later steps."""
+        gone = {one.cursor for one in self.events(run_id) if one.event.step > behind}
+        self._events = [replace(one, run_id="") if one.cursor in gone else one for one in self._events]
+        self.update(run_id, revision=self.run(run_id).revision + 1)
+
     def update(self, run_id: str, **columns: Any) -> None:
-        """Change the row of a run; a new `attempt` hides the events of the old one."""
+        """Change the row of a run."""
         race = self._races[run_id.partition("-")[0]]
-        if "attempt" in columns:
-            self._events = [replace(one, run_id="") if one.run_id == run_id else one for one in self._events]
         runs = tuple(replace(run, **columns) if run.id == run_id else run for run in race.runs)
         self._races[race.id] = replace(race, runs=runs)
 

@@ -199,6 +199,8 @@ def _readme(view: RaceView, shown: list[Shown]) -> str:
     lines += ["Run it again:", "", f"    {repeat_command(race.config)}", ""]
     if len(frames.changes_frame(view)):
         lines += ["Settings were changed while it was going (changes.csv); the command does not repeat that.", ""]
+    if forks := [run.label for run in race.runs if run.parent]:
+        lines += [f"The command does not repeat the forks: {', '.join(forks)}.", ""]
     lines += [
         f"Seeds: {', '.join(str(seed) for seed in race.config.seeds)}. Versions of what drew these files: versions.json.",
         "",

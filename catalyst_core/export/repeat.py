@@ -24,7 +24,7 @@ PACKAGES = (
 def repeat_command(config: RaceConfig) -> str:
     """The line for a shell that runs this race again, with the data set's preset spelled out.
 
-    What was changed by hand while the race was going is not part of it.
+    What was changed by hand while the race was going is not part of it, nor are its forks.
     """
     filled = config.contenders()[0]
     flags: dict[str, str] = {"dataset": config.data.name, "model": config.model}

@@ -1,12 +1,15 @@
 """Training curves: loss, accuracy, penalty and share pruned over steps, epochs or seconds, with a mark at each live change."""
 
+from collections import Counter
 from collections.abc import Sequence
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from catalyst_core.events import Value
 from catalyst_core.figures import words
 from catalyst_core.figures.scales import LogScale
 from catalyst_core.figures.sheet import Panel, Sheet, shown
@@ -24,6 +27,7 @@ AXES: dict[Quantity, dict[str, Any]] = {
     "strength": {"title": "strength λ", "rangemode": "tozero"},
     "learning_rate": {"title": "learning rate", "rangemode": "tozero"},
 }
+NAMES = {"strength": "λ", "pruning_ratio": "ratio", "macs_ratio": "MACs ratio", "roll-back": "back, step"}  # of changes
 PERCENT = ("accuracy", "share_pruned")
 FOUR: tuple[Quantity, ...] = ("loss", "accuracy", "penalty", "share_pruned")
 NOTHING = "No training step has been logged yet."
@@ -149,20 +153,35 @@ def _begins(sheet: Sheet, panel: Panel, stages: dict[str, float], *, labelled: b
 
 
 def _changes(sheet: Sheet, panels: Sequence[Panel], changes: pd.DataFrame, x: Clock) -> None:
-    """One mark for what was changed in several contenders at about the same time."""
+    """One mark for what was changed, or went back, in several contenders at about the same time."""
     span = max(float(changes[x].max()), 1.0)
-    about = (changes[x] / span * 100).round().astype(int)
+    about = (changes[x] / span * 100).round().astype(int).rename("about")
     groups = list(changes.groupby(["name", "new", about], sort=False))
-    for (name, new, _), same in groups:
+    lines = Counter[int]()  # labels at each place: a halved learning rate stands above the roll-back that it followed
+    for (name, new, place), same in groups:
         at = float(same[x].min())
-        who = ", ".join(sorted({name for name in same["who"] if name}))
-        text = "λ" if name == "strength" else "ratio" if name == "pruning_ratio" else name
-        old = sorted(same["old"].unique())
-        said = f"{text} {old[0]:g} → {new:g}" if len(old) == 1 else f"{text} → {new:g}"
-        whose = words.listed(list(same["label"].astype(str).unique()))
-        hover = f"{said}<br>step {int(same['step'].min())}, {whose}" + (f"<br>by {who}" if who else "")
+        said = _said(str(name), list(dict.fromkeys(same["old"])), new)
         for panel in panels:
             sheet.line(panel, x=(at, at), y=(0, 1), yref=f"{panel.y} domain", color=sheet.paper.ink, dash="dot")
         shown_text = said if len(groups) <= SAID else "▾"
-        place = {"xref": panels[0].x, "xanchor": "left", "yanchor": "bottom", "hovertext": hover, "font": {"size": 10}}
-        sheet.note(panels[0], shown_text, at, 0.02, xshift=2, **place)
+        look = {"xref": panels[0].x, "xanchor": "left", "yanchor": "bottom", "font": {"size": 10}}
+        look |= {"hovertext": _hover(said, same), "xshift": 2, "yshift": 12 * lines[place]}
+        sheet.note(panels[0], shown_text, at, 0.02, **look)
+        lines[place] += 1
+
+
+def _said(name: str, old: list[Value], new: Value) -> str:
+    """'λ 0.3 → 1', or '→ 1' alone where the contenders came from different values."""
+    before = f"{_value(old[0])} " if len(old) == 1 else ""
+    return f"{NAMES.get(name, name.replace('_', ' '))} {before}→ {_value(new)}"
+
+
+def _hover(said: str, same: pd.DataFrame) -> str:
+    who = ", ".join(sorted({escape(name) for name in same["who"] if name}))
+    whose = words.listed(list(same["label"].astype(str).unique()))
+    why = "".join(f"<br>{escape(reason)}" for reason in dict.fromkeys(same["reason"]) if reason)
+    return f"{said}<br>step {int(same['step'].min())}, {whose}" + (f"<br>by {who}" if who else "") + why
+
+
+def _value(value: Value) -> str:
+    return value if isinstance(value, str) else f"{value:g}"

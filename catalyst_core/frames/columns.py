@@ -17,7 +17,7 @@ def whose(view: RaceView, records: Sequence[RunRecord], rows: Sequence[int]) -> 
     """run, label, method and seed, each record repeated for its number of rows."""
     configs = [record.info.config for record in records]
     labels = list(view.labels)
-    methods = list(dict.fromkeys(method.name for method in view.race.config.methods))
+    methods = list(dict.fromkeys(run.config.method.name for run in view.race.runs))
     runs = list(view.records)
 
     def column(categories: list[str], values: list[str]) -> pd.Categorical:

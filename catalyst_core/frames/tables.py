@@ -1,13 +1,16 @@
 """What the runs did over time, a row an event: status, curves, live changes, widths."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from catalyst_core.events import STAGES
+from catalyst_core.events import STAGES, Value
 from catalyst_core.frames.columns import categorical, whose
 from catalyst_core.frames.view import LOGGED, RaceView, RunRecord
+
+ROLL_BACK = "roll-back"  # name of that kind of change
+AUTOMATIC = "automatic"  # who made a change that nobody asked for: a contender itself
 
 
 def status_frame(view: RaceView) -> pd.DataFrame:
@@ -35,7 +38,7 @@ def _status(record: RunRecord) -> dict[str, Any]:
         "heartbeat": run.heartbeat,
         "attempt": run.attempt,
         "reason": run.reason,
-        "note": record.note,
+        "note": run.note or record.note,
     }
 
 
@@ -70,27 +73,52 @@ def _curves(view: RaceView) -> pd.DataFrame:
 
 
 def changes_frame(view: RaceView) -> pd.DataFrame:
-    """One row a setting that was changed while its run was going: step, epoch, seconds, name, old, new, who, time (UTC)."""
+    """One row a setting that was changed while its run was going, and one a roll-back, in the order of their times.
+
+    Columns: run, label, method, seed, step that it acted at, epoch, seconds, name ('roll-back', or the setting's), old and new
+    (numbers, or words for a setting that has words; of a roll-back the steps that it went from and to), who, reason (of a
+    roll-back), time (UTC).
+    """
     return view.once("changes", lambda: _changes(view))
+
+
+class _Change(NamedTuple):
+    step: int
+    name: str
+    old: Value
+    new: Value
+    who: str
+    reason: str
+    time: float
+
+
+def _changes_of(record: RunRecord) -> list[_Change]:
+    changed = [_Change(one.step, one.name, one.old, one.new, one.who, "", time) for time, one in record.changed]
+    back = [
+        _Change(one.step, ROLL_BACK, one.from_step, one.step, AUTOMATIC, one.reason, time) for time, one in record.rolled_back
+    ]
+    return sorted(back + changed, key=lambda change: change.time)  # what followed from a roll-back has its time: it comes behind
 
 
 def _changes(view: RaceView) -> pd.DataFrame:
     records = list(view.records.values())
-    changed = [(record, time, event) for record in records for time, event in record.changed]
-    clocks = [record.clock(np.array([float(event.step)])) for record, _, event in changed]
-    return pd.DataFrame(
-        whose(view, records, [len(record.changed) for record in records])
-        | {
-            "step": np.array([event.step for *_, event in changed], dtype=int),
-            "epoch": np.array([epoch[0] for epoch, _ in clocks], dtype=float),
-            "seconds": np.array([seconds[0] for _, seconds in clocks], dtype=float),
-            "name": pd.array([event.name for *_, event in changed], dtype="str"),
-            "old": np.array([event.old for *_, event in changed], dtype=float),
-            "new": np.array([event.new for *_, event in changed], dtype=float),
-            "who": pd.array([event.who for *_, event in changed], dtype="str"),
-            "time": pd.to_datetime([time for _, time, _ in changed], unit="s", utc=True),
-        }
+    rows = [_changes_of(record) for record in records]
+    steps = [np.array([change.step for change in part], dtype=float) for part in rows]
+    clocks = [record.clock(mine) for record, mine in zip(records, steps, strict=True)]
+    found = pd.DataFrame([change for part in rows for change in part], columns=_Change._fields)
+    kinds = {"step": int, "name": "str", "old": object, "new": object, "who": "str", "reason": "str"}
+    told = found.astype(kinds).assign(time=pd.to_datetime(found["time"].astype(float), unit="s", utc=True))
+    frame = pd.DataFrame(
+        whose(view, records, [len(part) for part in rows])
+        | {"step": told["step"], "epoch": _joined([epochs for epochs, _ in clocks])}
+        | {"seconds": _joined([seconds for _, seconds in clocks])}
+        | {name: told[name] for name in ("name", "old", "new", "who", "reason", "time")}
     )
+    return frame.sort_values("time", kind="stable", ignore_index=True)
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([*parts, np.empty(0)])
 
 
 def widths_frame(view: RaceView) -> pd.DataFrame:

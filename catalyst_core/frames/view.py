@@ -14,14 +14,18 @@ import numpy as np
 from catalyst_core.events import (
     HISTOGRAM_BINS,
     HISTOGRAM_DECADES,
+    CheckpointKept,
     Evaluated,
     Event,
+    Failed,
     FiltersMeasured,
     GroupsFound,
     Noted,
     Pruned,
+    RolledBack,
     SettingChanged,
     StageStarted,
+    StateChanged,
     StepLogged,
 )
 from catalyst_core.store.base import RaceInfo, RunInfo, StoredEvent
@@ -111,7 +115,7 @@ def _measurement(event: FiltersMeasured) -> Measurement:
 
 @dataclass
 class RunRecord:
-    """What the events of one run's current attempt have said so far."""
+    """What the events of one run have said so far, over all its attempts: a resumed one goes on where it was."""
 
     info: RunInfo
     cursor: int = 0
@@ -123,7 +127,10 @@ class RunRecord:
     logged: list[tuple[float, ...]] = field(default_factory=list)  # LOGGED of every StepLogged
     logged_stages: list[str] = field(default_factory=list)
     evaluated: list[Evaluated] = field(default_factory=list)
-    changed: list[tuple[float, SettingChanged]] = field(default_factory=list)  # with the time it was stored
+    changed: list[tuple[float, SettingChanged]] = field(default_factory=list)  # with the time it was stored, as the next two
+    rolled_back: list[tuple[float, RolledBack]] = field(default_factory=list)
+    failed: list[tuple[float, Failed]] = field(default_factory=list)  # also those that it has gone on after
+    kept: dict[str, CheckpointKept] = field(default_factory=dict)  # by name, oldest first
     measured: list[Measurement] = field(default_factory=list)
     cut: int | None = None  # how many measurements there were when the cut was made
     initial: FloatArray | None = None  # (C,) magnitudes that the sparse stage (else the cut) began from
@@ -149,8 +156,16 @@ class RunRecord:
                 self._measure(_measurement(event))
             case SettingChanged() as event:
                 self.changed.append((stored.time, event))
+            case RolledBack() as event:
+                self.rolled_back.append((stored.time, event))
+            case Failed() as event:
+                self.failed.append((stored.time, event))
+            case CheckpointKept() as event:
+                self.kept[event.name] = event
             case Noted() as event:
                 self.note = event.text
+            case StateChanged(state="running"):
+                self.note = ""  # what it waited for has come
             case Pruned() as event:
                 self.pruned = event
         return True
@@ -183,16 +198,19 @@ class RaceView:
 
     @property
     def events(self) -> dict[str, list[Event]]:
-        """Run id -> the events of its current attempt, in order."""
+        """Run id -> its events, in order."""
         return {run_id: record.events for run_id, record in self.records.items()}
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The contenders' labels in the order of the configuration, each once."""
-        return tuple(method.label for method in self.race.config.methods)
+        """The contenders' labels in the order of the race, each once; forks come last."""
+        return self.race.labels
 
     def refresh(self) -> int:
-        """Read what is new; returns how many events that was. A resumed run starts again with its new attempt's events."""
+        """Read what is new; returns how many events that was. A run part of whose past was withdrawn is read anew.
+
+        Raises what the store does, and then holds what it held before.
+        """
         with self._lock:
             race = self._store.race(self.race.id)
             new = self._adopt(race)
@@ -208,13 +226,14 @@ class RaceView:
             return new
 
     def _adopt(self, race: RaceInfo) -> int:
-        """Take over the runs' rows. The race's cursor may be past a new attempt's first events, so these are read apart."""
+        """Take over the runs' rows. The race's cursor may be past the first events of a fork, so these are read apart."""
         new = 0
         for run in race.runs:
             record = self.records.get(run.id)
-            if record is None or record.info.attempt != run.attempt:
-                record = self.records[run.id] = RunRecord(run)
+            if record is None or record.info.revision != run.revision:
+                record = RunRecord(run)
                 new += sum(record.add(stored) for stored in self._store.events(run.id))
+                self.records[run.id] = record
             record.info = run
         return new
 

@@ -8,6 +8,8 @@ from catalyst_core import export, frames
 from catalyst_core.cli.parser import build_parser
 from catalyst_core.cli.racing import race_config
 from catalyst_core.config import RaceConfig
+from catalyst_core.export import bundle
+from catalyst_core.frames import RaceView
 from tests import synthetic
 
 RACES = {
@@ -46,6 +48,16 @@ def test_the_command_is_the_race(name):
     again = race_config(build_parser().parse_args(words[3:]))
     assert [one.model_dump() for one in again.contenders()] == [one.model_dump() for one in config.contenders()]
     assert again.title == config.title
+
+
+def test_a_fork_leaves_the_command_of_its_race_as_it_was():
+    store = synthetic.MemoryStore()
+    race = synthetic.half_race(store, synthetic.config([{"name": "l1"}]))
+    store.fork(race.runs[0].id, "stronger")
+    forked = store.race(race.id)
+    assert export.repeat_command(forked.config) == export.repeat_command(race.config)
+    assert "stronger" not in export.repeat_command(forked.config)
+    assert bundle._readme(RaceView(store, race.id), []).count("The command does not repeat the forks: l1 (stronger).") == 1
 
 
 def test_the_presets_are_spelled_out():

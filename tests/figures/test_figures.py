@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalyst_core import figures, frames
-from catalyst_core.events import FiltersMeasured, GroupsFound, pack
+from catalyst_core.events import FiltersMeasured, GroupsFound, RolledBack, SettingChanged, pack
 from catalyst_core.figures import style
 from catalyst_core.frames import RaceView
 from tests import synthetic
@@ -289,6 +289,29 @@ def test_a_live_change_is_marked_once_on_every_panel_and_says_what_and_who(views
     assert "ada" in notes[0].hovertext
     at = changes["step"].iloc[0]
     assert sum(shape.x0 == at for shape in figure.layout.shapes) == 4
+
+
+def test_words_roll_backs_and_what_they_brought_are_marked_each_with_a_sentence():
+    store = synthetic.MemoryStore()
+    race = synthetic.half_race(store)
+    store.append(
+        race.runs[0].id,
+        SettingChanged(step=300, name="solver", old="proximal", new="subgradient", who="<b>ada</b>"),
+        RolledBack(step=320, stage="sparse", from_step=350, reason="the loss exploded"),
+        SettingChanged(step=320, name="learning_rate", old=0.1, new=0.05, who="automatic"),
+    )
+    view = view_of(store, race)
+    figure = figures.plot_curves(frames.curves_frame(view), frames.changes_frame(view))
+    notes = [note for note in figure.layout.annotations if note.hovertext]
+    assert [note.text for note in notes] == [
+        "solver proximal → subgradient",
+        "back, step 350 → 320",
+        "learning rate 0.1 → 0.05",
+    ]
+    assert "&lt;b&gt;ada" in notes[0].hovertext
+    assert "the loss exploded" in notes[1].hovertext
+    assert "by automatic" in notes[2].hovertext
+    assert (notes[1].x, notes[1].yshift) == (notes[2].x, notes[2].yshift - 12)
 
 
 def test_many_live_changes_are_marked_without_words(views):

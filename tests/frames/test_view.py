@@ -3,7 +3,18 @@ import pytest
 
 from catalyst_core import frames
 from catalyst_core.errors import NotFoundError
-from catalyst_core.events import Failed, FiltersMeasured, GroupsFound, StepLogged, pack
+from catalyst_core.events import (
+    CheckpointKept,
+    Failed,
+    FiltersMeasured,
+    GroupsFound,
+    Noted,
+    RolledBack,
+    SettingChanged,
+    StateChanged,
+    StepLogged,
+    pack,
+)
 from catalyst_core.frames import RaceView
 from tests import synthetic
 
@@ -57,38 +68,84 @@ def test_refresh_reads_only_what_is_new(store):
     assert view.race.runs[0].step == 3
 
 
-def test_a_new_attempt_starts_its_run_again_and_leaves_the_others(store):
+def test_a_resumed_run_goes_on_where_it_was(store):
     race = store.create(synthetic.config())
-    first, second = race.runs[0].id, race.runs[1].id
+    first = race.runs[0].id
     view = RaceView(store, race.id)
     store.append(first, step(1), step(2))
-    store.append(second, step(1))
     view.refresh()
     store.append(first, Failed(step=2, reason="killed"))
     store.update(first, state="queued", attempt=2)
     store.append(first, step(7))
-    assert view.refresh() == 1
-    assert [event.step for event in view.events[first]] == [7]
-    assert [event.step for event in view.events[second]] == [1]
+    assert view.refresh() == 2
+    record = view.records[first]
+    assert [row[0] for row in record.logged] == [1, 2, 7]
+    assert [event.reason for _, event in record.failed] == ["killed"]
+
+
+def test_a_roll_back_takes_back_what_was_said_of_later_steps_in_this_run_alone(store):
+    race = store.create(synthetic.config())
+    first, second = race.runs[0].id, race.runs[1].id
+    view = RaceView(store, race.id)
+    store.append(first, step(1), step(5), SettingChanged(step=1, name="solver", old="proximal", new="subgradient", who="ada"))
+    store.append(second, step(5))
+    view.refresh()
+    store.append(first, RolledBack(step=1, stage="sparse", from_step=5, reason="the loss exploded"), step(2))
+    view.refresh()
+    assert [row[0] for row in view.records[first].logged] == [1, 2]
+    assert [row[0] for row in view.records[second].logged] == [5]
     assert view.refresh() == 0
+    table = frames.changes_frame(view)
+    assert table[["name", "old", "new", "who"]].to_numpy().tolist() == [
+        ["solver", "proximal", "subgradient", "ada"],
+        ["roll-back", 5, 1, "automatic"],
+    ]
+    assert table["reason"].tolist() == ["", "the loss exploded"]
 
 
-def test_an_attempt_that_began_between_two_reads_is_read_whole_and_once(store):
-    """The events of the new attempt may come back while the race's row still shows the old one."""
+def test_a_roll_back_between_two_reads_is_read_whole_and_once(store):
+    """Its events may come back while the race's row still shows the old revision."""
     race = store.create(synthetic.config())
     first = race.runs[0].id
     view = RaceView(store, race.id)
-    store.append(first, step(1))
+    store.append(first, step(1), step(5))
     view.refresh()
     old = store.race(race.id)
-    store.update(first, attempt=2)
-    store.append(first, step(5))
+    store.append(first, RolledBack(step=1, stage="sparse", from_step=5, reason="the loss exploded"))
     newest, store.race = store.race, lambda race_id: old
     view.refresh()
     store.race = newest
-    store.append(first, step(6))
+    store.append(first, step(2))
     view.refresh()
-    assert [event.step for event in view.events[first]] == [5, 6]
+    assert [row[0] for row in view.records[first].logged] == [1, 2]
+
+
+def test_a_fork_appears_with_its_past_and_a_label_of_its_own(store):
+    race = store.create(synthetic.config([{"name": "l1"}]))
+    view = RaceView(store, race.id)
+    store.append(race.runs[0].id, step(1), step(2))
+    view.refresh()
+    fork = store.fork(race.runs[0].id, "stronger")
+    store.append(fork.id, step(3))
+    view.refresh()
+    assert view.labels == ("l1", "l1 (stronger)")
+    curves = frames.curves_frame(view)
+    assert curves.loc[curves["label"] == "l1 (stronger)", "step"].tolist() == [1, 2, 3]
+
+
+def test_a_note_goes_when_its_reason_does_and_checkpoints_are_known_by_name(store):
+    race = store.create(synthetic.config([{"name": "l1"}]))
+    run = race.runs[0].id
+    view = RaceView(store, race.id)
+    store.append(run, StateChanged(step=1, state="paused"), Noted(step=1, text="waiting for disk space"))
+    view.refresh()
+    assert frames.status_frame(view)["note"].tolist() == ["waiting for disk space"]
+    store.append(run, StateChanged(step=1, state="running"))
+    for reason in ("first", "again"):
+        store.append(run, CheckpointKept(step=1, stage="sparse", name="000001-a-kept", reason=reason))
+    view.refresh()
+    assert frames.status_frame(view)["note"].tolist() == [""]
+    assert [(name, one.reason) for name, one in view.records[run].kept.items()] == [("000001-a-kept", "again")]
 
 
 def test_frames_are_built_once_until_something_new_comes(store):
