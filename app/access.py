@@ -70,8 +70,8 @@ def person() -> Person | None:
         return None
     email = str(claims.get("email") or "").strip()
     email = email.lower() if email.isascii() else email
-    name = re.sub(r"[^\w@.+|-]", "?", email or str(claims.get("sub") or "somebody"))[:SHOWN]  # it is shown among Markdown
-    return Person(name, _why_not(found, name, email, claims.get("email_verified")))
+    name = re.sub(r"[^\w@.+|-]", "?", email or str(claims.get("sub") or "somebody"))[:SHOWN]  # the history keeps it
+    return Person(name, _why_not(found, email, claims.get("email_verified")))
 
 
 def why_not() -> str:
@@ -184,13 +184,13 @@ def _providers(auth: Mapping[str, Any]) -> tuple[str, ...]:
     return (*unnamed, *named)
 
 
-def _why_not(found: Rules, name: str, email: str, verified: object) -> str:
+def _why_not(found: Rules, email: str, verified: object) -> str:
     # Letters that only look like others, or become them in lower case, are nobody's on the list.
     sound = email.isascii() and email.count("@") == 1
     if not sound or not {email, f"*@{email.partition('@')[2]}"} & set(found.editors):
-        return f"Only editors can change anything here; {name} is a viewer."
+        return "Only editors can change anything here; you are a viewer."
     if not found.trust_email and verified is not True and verified != "true":
-        return f"Only editors can change anything here; {name} is a viewer, as the provider has not verified this address."
+        return "Only editors can change anything here; you are a viewer, as your provider has not verified your address."
     return ""
 
 

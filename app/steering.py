@@ -57,7 +57,8 @@ def can_change(runs: Sequence[RunInfo], setting: Setting) -> bool:
 
 
 def by_others(view: RaceView, setting: Setting, me: str) -> tuple[int, float]:
-    """How often somebody else changed this setting, and the value it was given last by anybody."""
+    """How often somebody else, or oneself in another tab, changed this setting, and the value it was given last by anybody."""
+    sent = st.session_state.get("_sent", set())
     changes = [
         (time, event)
         for record in view.records.values()
@@ -66,7 +67,7 @@ def by_others(view: RaceView, setting: Setting, me: str) -> tuple[int, float]:
         if event.name == setting.name
     ]
     newest = max(changes, key=lambda change: change[0])[1].new if changes else setting.start
-    return sum(event.who != me for _, event in changes), newest
+    return sum(event.who != me or (setting, event.new) not in sent for _, event in changes), newest
 
 
 def signature(view: RaceView, me: str) -> tuple[object, ...]:
@@ -87,7 +88,9 @@ def ladder(limits: tuple[float, float], value: float) -> list[float]:
 @context.changes
 def send(store: Store, race_id: str, setting: Setting, key: str) -> None:
     """Tell the running contenders what the slider was moved to."""
-    command = Command(name=setting.name, value=float(st.session_state[key]), who=context.who())
+    value = float(st.session_state[key])
+    st.session_state.setdefault("_sent", set()).add((setting, value))
+    command = Command(name=setting.name, value=value, who=context.who())
     launcher.send_race(store, race_id, command, label=setting.label)
 
 
