@@ -27,6 +27,7 @@ from catalyst_core.events import Command, Event, Failed, Noted, StateChanged
 from catalyst_core.store import RunInfo, Store, StoredCommand
 
 FLUSH_SECONDS = 0.25
+THIN_SECONDS = 60.0  # between two thinnings of old looks at the filters
 WAIT_SECONDS = 0.5  # between two looks for room
 PATIENCE_SECONDS = 3600.0  # that an ended worker waits for its store; what it had to say is on the disk then
 STALL_SECONDS = 900.0  # without a sign from the training: no step takes so long
@@ -134,7 +135,7 @@ class Channel:
             self._spool.keep(list(self._buffer))
 
     def _work(self) -> None:
-        next_beat = 0.0
+        next_beat, next_thinning = 0.0, time.monotonic() + THIN_SECONDS
         while not self._closing.wait(FLUSH_SECONDS):
             try:
                 self._room.look()
@@ -143,6 +144,9 @@ class Channel:
                 if time.monotonic() >= next_beat:
                     self._beat()
                     next_beat = time.monotonic() + BEAT_SECONDS
+                if time.monotonic() >= next_thinning:
+                    self._store.thin(self._run.id)
+                    next_thinning = time.monotonic() + THIN_SECONDS
                 self._away = False
             except (RunFinishedError, NotFoundError) as error:
                 self._lost = error

@@ -63,6 +63,8 @@ def work(store: Store, run_id: str) -> int:
         with Channel(store, run) as channel:
             channel.committed()  # what an earlier worker left
             _train(store, run, channel)
+        store.thin(run_id)
+        store.tidy()
     except (RunFinishedError, NotFoundError) as error:
         log.info("leaving: %s", error)
         return 0

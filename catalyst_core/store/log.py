@@ -77,7 +77,8 @@ class Log(Database):
             fresh = _unsaid(connection, row.id, part)
             for event in fresh:
                 if isinstance(event, RolledBack):
-                    withdraw(connection, row.id, events.c.key.is_not(None), events.c.step > event.step)
+                    behind = (events.c.key.is_not(None), events.c.step > event.step, events.c.kind != "setting")
+                    withdraw(connection, row.id, *behind)
                     columns |= progress(connection, row.id) | {"step": event.step, "revision": columns["revision"] + 1}
                 columns |= columns_after(event, now)
                 columns["step"] = max(columns["step"], event.step)

@@ -18,6 +18,10 @@ class SqlStore(Races, Queue, Runs):
         """Bytes of the database and of the files, and how many are free on the files' disk. Raises StoreError."""
         return Sizes(self._backend.size(), _bytes_in(self.files), _bytes_free(self.files))
 
+    def tidy(self) -> None:
+        """Give the room of what is not needed any more back to the disk, as far as others let it."""
+        self._backend.shrink()
+
     def size_bytes(self) -> int:
         """Bytes on disk: the database and the folder of files."""
         sizes = self.sizes()

@@ -96,5 +96,6 @@ def _configure(connection, _record) -> None:  # type: ignore[no-untyped-def]  # 
             if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-    connection.execute("PRAGMA synchronous=NORMAL")
+    # A worker's checkpoint relies on what it had committed before: that has to survive a power cut as well.
+    connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
