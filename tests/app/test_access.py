@@ -234,18 +234,19 @@ def test_several_providers_have_a_button_each(store):
 
 
 @pytest.mark.parametrize(
-    ("address", "host", "said"),
+    ("address", "host", "named", "said"),
     [
-        ("localhost", "localhost:8501", ""),
-        ("localhost", "[::1]:8501", ""),
-        ("localhost", "evil.example:8501", "for localhost, not 'evil.example'"),
-        ("0.0.0.0", "localhost:8501", "Other machines can reach this dashboard"),
-        (None, "192.168.1.5:8501", "Other machines can reach this dashboard"),
+        ("localhost", "localhost:8501", [], ""),
+        ("localhost", "[::1]:8501", [], ""),
+        ("localhost", "evil.example:8501", [], "for localhost, not 'evil.example'"),
+        ("localhost", "proxy.example", ["proxy.example"], "Other machines can reach this dashboard"),
+        ("0.0.0.0", "localhost:8501", [], "Other machines can reach this dashboard"),
+        (None, "192.168.1.5:8501", [], "Other machines can reach this dashboard"),
     ],
 )
-def test_a_dashboard_that_others_can_reach_says_so_and_a_borrowed_name_is_refused(address, host, said, store, monkeypatch):
-    get = st.get_option
-    monkeypatch.setattr(st, "get_option", lambda name: address if name == "server.address" else get(name))
+def test_a_dashboard_that_others_can_reach_says_so_and_a_borrowed_name_is_refused(address, host, named, said, store, monkeypatch):
+    get, given = st.get_option, {"server.address": address, "server.allowedHosts": named}
+    monkeypatch.setattr(st, "get_option", lambda name: given[name] if name in given else get(name))
     monkeypatch.setattr(type(st.context), "headers", property(lambda _: {"Host": host}))
     for page in PAGES:
         at = AppTest.from_file(str(ROOT / "app" / "main.py"), default_timeout=60).run()
