@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from catalyst_core.catalog import MODELS
 from catalyst_core.config import RaceConfig
 from catalyst_core.figures import style
+from catalyst_core.figures.words import size as size
 from catalyst_core.store import RaceInfo, RunInfo
 
 STATES = {
@@ -56,15 +57,6 @@ def clock(seconds: float | None) -> str:
 def age(when: datetime | None, now: datetime | None = None) -> str:
     """How long ago something was, '–' if it never was."""
     return "–" if when is None else clock(((now or datetime.now(UTC)) - when).total_seconds())
-
-
-def size(count: float) -> str:
-    """1_300_000 -> '1.3 MB'."""
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
 
 
 def contender(run: RunInfo) -> str:

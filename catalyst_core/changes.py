@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from catalyst_core.catalog import METHODS
 from catalyst_core.config import ContenderConfig, Ramp, Schedule, Solver
-from catalyst_core.errors import BudgetError, ConfigError, StrengthError
+from catalyst_core.errors import BudgetError, ConfigError, StrengthError, shown
 from catalyst_core.events import SettingName, Value
 
 NAMES: tuple[SettingName, ...] = get_args(SettingName)
@@ -22,7 +22,7 @@ def checked(config: ContenderConfig, name: str, value: Value | None) -> Value:
     `BudgetError` for a share outside 0..1.
     """
     if name not in NAMES:
-        raise ConfigError(f"{name[:60]!r} cannot be changed while a race runs: one of {', '.join(NAMES)}")
+        raise ConfigError(f"{shown(name)} cannot be changed while a race runs: one of {', '.join(NAMES)}")
     if name in WORDS:
         return _word(config, name, value)
     number = _number(name, value)
@@ -46,13 +46,13 @@ def _number(name: str, value: Value | None) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise ConfigError(f"{name} needs a finite number, not {str(value)[:60]!r}")
+        raise ConfigError(f"{name} needs a finite number, not {shown(str(value))}")
     return number
 
 
 def _word(config: ContenderConfig, name: str, value: Value | None) -> str:
     if value not in WORDS[name]:
-        raise ConfigError(f"{name} must be one of {', '.join(WORDS[name])}, not {str(value)[:60]!r}")
+        raise ConfigError(f"{name} must be one of {', '.join(WORDS[name])}, not {shown(str(value))}")
     method = config.method
     if METHODS[method.name].strength is None:
         raise ConfigError(f"{name} has no effect on {method.name}, which has no regularizer")

@@ -1,59 +1,92 @@
-"""`list`, `show`, `resume`, `stop` and `export`."""
+"""`list`, `show`, `resume`, `delete`, `export` and `space`."""
 
 import argparse
+import sys
 from pathlib import Path
 
+from catalyst_core.cli.naming import checkpoints, named
 from catalyst_core.cli.racing import follow
-from catalyst_core.cli.report import ledger_table, print_json, race_record, run_lines, say
-from catalyst_core.engine import launcher
+from catalyst_core.cli.report import ledger_table, print_json, run_lines, say
+from catalyst_core.cli.told import history_lines, line_record, race_record
+from catalyst_core.engine import launcher, room
+from catalyst_core.errors import ConfigError, RunFinishedError
 from catalyst_core.export import write_bundle
-from catalyst_core.store import RaceInfo, Store, open_store
+from catalyst_core.figures.words import size
+from catalyst_core.store import RaceLine, open_store
 
 
 def list_races(options: argparse.Namespace) -> int:
-    """All races, newest first."""
+    """The newest races, or all of them."""
     store = open_store(options.store)
-    launcher.watch(store)
-    races = store.races()
+    launcher.watch(store, sure=True)
+    lines = store.race_lines(options.limit)
     if options.json:
-        print_json({"store": store.name, "races": [race_record(race, brief=True) for race in races]})
+        print_json({"store": store.name, "races": [line_record(line) for line in lines]})
         return 0
-    for race in races:
-        methods = ", ".join(dict.fromkeys(run.label for run in race.runs))
-        print(f"{race.id}  {race.state:10} {race.created.astimezone():%Y-%m-%d %H:%M}  {race.title}  [{methods}]")
-    if not races:
+    for line in lines:
+        print(
+            f"{line.id}  {_state(line):18} {line.created.astimezone():%Y-%m-%d %H:%M}  {line.title}  [{', '.join(line.methods)}]"
+        )
+    if not lines:
         print(f"No races in {store.name} yet. Start one: python -m catalyst_core race")
     return 0
 
 
+def _state(line: RaceLine) -> str:
+    """'running 2 of 5'; a state that all contenders share stands alone."""
+    here = line.counts[line.state]
+    return line.state if here == line.contenders else f"{line.state} {here} of {line.contenders}"
+
+
 def show(options: argparse.Namespace) -> int:
-    """One race: every contender's state and worker, and the ledger."""
-    _, race = _named(options)
+    """One race: every contender's state, worker, checkpoints and changes, and the ledger."""
+    found = named(options)
+    store, race = found.store, found.race
+    changed, kept = store.race_events(race.id, kinds=["setting", "rollback"]), checkpoints(store, race)
     if options.json:
-        print_json(race_record(race))
+        print_json(race_record(race, store.now(), changed, kept))
         return 0
     print(f"race {race.id}: {race.title} ({race.state})")
     print("\n".join(run_lines(race)))
+    print("\n".join(history_lines(race, changed, kept)))
     if any(run.ledger for run in race.runs):
         print(ledger_table(race))
     return 0
 
 
 def resume(options: argparse.Namespace) -> int:
-    """Start the failed and stopped contenders again, and follow them unless --detach."""
-    store, race = _named(options)
-    resumed = launcher.resume_race(store, race.id)
-    if not options.detach and (resumed or not race.is_finished):
+    """Let failed and stopped contenders go on where they were, and follow them unless --detach."""
+    found = named(options)
+    store, race = found.store, found.race
+    if found.run is not None:
+        launcher.resume_run(store, found.run.id)
+        resumed = 1
+    else:
+        resumed = launcher.resume_race(store, race.id)
+        if not resumed and race.is_finished:
+            raise RunFinishedError(f"race {race.id} is {race.state}: only failed and stopped contenders can go on")
+    if not options.detach:
         return follow(store, race.id, as_json=options.json)
-    say({"race": race.id, "resumed": resumed}, f"race {race.id}: {resumed} contenders started again", as_json=options.json)
+    say({"race": race.id, "resumed": resumed}, f"race {race.id}: {resumed} contenders go on", as_json=options.json)
     return 0
 
 
-def stop(options: argparse.Namespace) -> int:
-    """Ask the live contenders to stop."""
-    store, race = _named(options)
-    stopped = launcher.stop_race(store, race.id)
-    say({"race": race.id, "stopped": stopped}, f"race {race.id}: {stopped} contenders asked to stop", as_json=options.json)
+def delete(options: argparse.Namespace) -> int:
+    """Remove a finished race with its events and files."""
+    store = open_store(options.store)
+    launcher.watch(store, sure=True)
+    race = store.race(options.race)
+    if not options.yes:
+        if options.json or not sys.stdin.isatty():
+            raise ConfigError(f"race {race.id} ({race.title}) would be deleted for good: say so with --yes")
+        if input(f"Delete race {race.id} ({race.title}) with its events and checkpoints? [y/N] ").strip().lower() not in (
+            "y",
+            "yes",
+        ):
+            print("Nothing was deleted.")
+            return 0
+    store.delete_race(race.id)
+    say({"race": race.id, "deleted": True}, f"race {race.id} is deleted", as_json=options.json)
     return 0
 
 
@@ -67,8 +100,16 @@ def export(options: argparse.Namespace) -> int:
     return 0
 
 
-def _named(options: argparse.Namespace) -> tuple[Store, RaceInfo]:
-    """The store and the race that the options name, its dead workers marked."""
+def space(options: argparse.Namespace) -> int:
+    """What the store takes, what it may take, and what is free."""
     store = open_store(options.store)
-    launcher.watch(store)
-    return store, store.race(options.race)
+    sizes, limit = store.sizes(), room.limit_mib() * room.MIB
+    numbers = {"database": sizes.database, "files": sizes.files, "limit": limit, "free": sizes.free}
+    text = [
+        f"database  {size(sizes.database):>9}  {store.name}",
+        f"files     {size(sizes.files):>9}  {store.files}",
+        f"limit     {size(limit):>9}  for both, CATALYST_DISK_MB",
+        f"free      {size(sizes.free):>9}  on the disk of the files",
+    ]
+    say({"store": store.name, "folder": str(store.files)} | numbers, "\n".join(text), as_json=options.json)
+    return 0

@@ -6,9 +6,10 @@ import sys
 from typing import Any, NoReturn
 
 from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, MODELS
-from catalyst_core.cli import auditing, benching, commands, racing
+from catalyst_core.changes import NAMES
+from catalyst_core.cli import auditing, benching, commands, racing, steering
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
-from catalyst_core.errors import SHOWN
+from catalyst_core.errors import SHOWN, shown
 
 EXAMPLES = """\
 examples:
@@ -16,9 +17,16 @@ examples:
   python -m catalyst_core race --methods catalyst,l1 --strength l1=0.003,0.01,0.03 --seeds 0,1,2
   python -m catalyst_core race --dataset fashion_mnist --model resnet20 --pruning-ratio 0.7 --detach
   python -m catalyst_core list
+  python -m catalyst_core set 3f2a strength 3 --contender catalyst
   python -m catalyst_core export 3f2a --out figures
 
 The dashboard (`streamlit run app/main.py`) shows the same races: both read one store."""
+
+
+RACE = ("RACE", "the race's id, or the beginning of it")
+RACE_OR_RUN = ("RACE|RUN", "a race's id or the beginning of it, for all its contenders; or the id of one run")
+PRIORITY = "-100 to 100: the larger, the sooner a queued contender starts"
+LONGEST_NUMBER = 10  # characters
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,16 +49,46 @@ def build_parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_race(subparsers)
-    _add(subparsers, "list", commands.list_races, "all races, newest first")
-    _add(subparsers, "show", commands.show, "one race: states, worker pids, ledger", race=True)
-    resume = _add(subparsers, "resume", commands.resume, "start its failed and stopped contenders again", race=True)
-    resume.add_argument("--detach", action="store_true", help="do not wait for the end")
-    _add(subparsers, "stop", commands.stop, "stop its live contenders; those in the sparse stage still cut", race=True)
-    export = _add(subparsers, "export", commands.export, "figures, their numbers and the ledger as files", race=True)
-    export.add_argument("--out", required=True, metavar="DIR", help="folder to make; one that holds other files is refused")
+    _add_looks(subparsers)
+    _add_steering(subparsers)
     _add_audit(subparsers)
     _add_bench(subparsers)
     return parser
+
+
+def _add_looks(subparsers: Any) -> None:
+    listed = _add(subparsers, "list", commands.list_races, "all races, newest first")
+    listed.add_argument("--limit", type=_positive, metavar="N", help="only the N newest")
+    sentence = "one race: states, workers, checkpoints, changes, ledger; and how to go on"
+    _add(subparsers, "show", commands.show, sentence, race=RACE_OR_RUN)
+    export = _add(subparsers, "export", commands.export, "figures, their numbers and the ledger as files", race=RACE)
+    export.add_argument("--out", required=True, metavar="DIR", help="folder to make; one that holds other files is refused")
+    deleted = _add(subparsers, "delete", commands.delete, "remove a finished race with its events and files", race=RACE)
+    deleted.add_argument("--yes", action="store_true", help="do not ask")
+    _add(subparsers, "space", commands.space, "what the store takes on disk, what it may take, and what is free")
+
+
+def _add_steering(subparsers: Any) -> None:
+    for name, command, sentence in (
+        ("pause", steering.pause, "pause its running contenders at their next step"),
+        ("continue", steering.go_on, "let its paused contenders go on"),
+        ("stop", steering.stop, "stop its live contenders; those in the sparse stage still cut"),
+    ):
+        _add(subparsers, name, command, sentence, race=RACE_OR_RUN)
+    sentence = "let its failed and stopped contenders go on where they were"
+    resume = _add(subparsers, "resume", commands.resume, sentence, race=RACE_OR_RUN)
+    resume.add_argument("--detach", action="store_true", help="do not wait for the end")
+    changed = _add(subparsers, "set", steering.change, "change a setting of its live contenders", race=RACE_OR_RUN)
+    changed.add_argument("name", metavar="NAME", help=f"one of {', '.join(NAMES)}")
+    changed.add_argument("value", metavar="VALUE", help="a number, or a word for solver and schedule")
+    changed.add_argument("--contender", metavar="LABEL", help="only the contenders of this label, as `show` names them")
+    fork = _add(subparsers, "fork", steering.fork, "start a new contender from a kept checkpoint", race=("RUN", "a run's id"))
+    fork.add_argument("checkpoint", metavar="CHECKPOINT", help="its name, or the beginning of it, as `show` lists them")
+    fork.add_argument("--as", dest="name", required=True, metavar="NAME", help=_help(MethodConfig, "variant"))
+    fork.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting to change there (repeatable)")
+    fork.add_argument("--detach", action="store_true", help="do not wait for the end")
+    moved = _add(subparsers, "priority", steering.priority, "move queued contenders in the queue", race=RACE_OR_RUN)
+    moved.add_argument("priority", type=_whole, metavar="N", help=PRIORITY)
 
 
 def _add_audit(subparsers: Any) -> None:
@@ -58,7 +96,7 @@ def _add_audit(subparsers: Any) -> None:
     kinds = audit.add_subparsers(required=True, metavar="WHAT")
     raw: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     sentence = "gap, margins, flips, magnitude bias and certificate of every contender of a race"
-    _add(kinds, "run", auditing.run, sentence, race=True, epilog=auditing.RUN_KEYS, **raw)
+    _add(kinds, "run", auditing.run, sentence, race=RACE, epilog=auditing.RUN_KEYS, **raw)
     sentence = "rescale filters without changing the function, train again, and see whether the same ones are kept"
     rescale = _add(kinds, "rescale", auditing.rescale, sentence, epilog=auditing.RESCALE_KEYS, **raw)
     usual = auditing.METHODS
@@ -90,11 +128,14 @@ def _add_bench(subparsers: Any) -> None:
     audited.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _add(subparsers: Any, name: str, command: Any, sentence: str, *, race: bool = False, **more: Any) -> argparse.ArgumentParser:
+def _add(
+    subparsers: Any, name: str, command: Any, sentence: str, *, race: tuple[str, str] | None = None, **more: Any
+) -> argparse.ArgumentParser:
+    """A command; `race`: how its first argument is shown, and what it is."""
     parser = subparsers.add_parser(name, help=sentence, description=sentence[0].upper() + sentence[1:] + ".", **more)
     parser.set_defaults(command=command)
     if race:
-        parser.add_argument("race", metavar="RACE", help="the race's id, or the beginning of it")
+        parser.add_argument("race", metavar=race[0], help=race[1])
     parser.add_argument(
         "--store", metavar="URL", help="sqlite:///PATH or PATH; default: $CATALYST_STORE, else ~/.catalyst/catalyst.db"
     )
@@ -138,8 +179,23 @@ def _add_race(subparsers: Any) -> None:
             kind = int if name.endswith("epochs") else float
             race.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(Schedule, name, field.default))
     race.add_argument("--no-recalibrate", action="store_true", help="leave the BatchNorm statistics after the cut as they are")
+    race.add_argument("--priority", type=_whole, default=0, metavar="N", help=f"{PRIORITY} (default: 0)")
     race.add_argument("--title", default="", help=_help(RaceConfig, "title"))
     race.add_argument("--detach", action="store_true", help="print the race's id and do not wait for the end")
+
+
+def _whole(text: str) -> int:
+    """A whole number that is short enough to be one."""
+    if len(text) > LONGEST_NUMBER or not text.removeprefix("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {shown(text)}")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    number = _whole(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {number}")
+    return number
 
 
 def _flag(name: str) -> str:

@@ -12,17 +12,18 @@ from catalyst_core.catalog import DATASETS, METHODS
 from catalyst_core.cli.report import ledger_rows, ledger_table, print_json
 from catalyst_core.config import DataConfig, RaceConfig, Schedule, parse_method
 from catalyst_core.engine import launcher
-from catalyst_core.errors import ConfigError, shown
+from catalyst_core.errors import ConfigError, StoreUnavailableError, shown
 from catalyst_core.store import RaceInfo, Store, open_store
 
 LOOK_SECONDS = 0.5
+AWAY_SECONDS = 2.0  # between two looks at a store that is away
 
 
 def race(options: argparse.Namespace) -> int:
     """Start a race; follow it unless --detach; print its ledger. 1 when a contender failed."""
     config = race_config(options)
     store = open_store(options.store)
-    race_id = launcher.start_race(store, config)
+    race_id = launcher.start_race(store, config, options.priority)
     if options.detach:
         print(json.dumps({"race": race_id}) if options.json else race_id)
         return 0
@@ -52,8 +53,13 @@ def follow(store: Store, race_id: str, *, as_json: bool) -> int:
 def _wait(store: Store, race_id: str) -> RaceInfo:
     with tqdm(total=1.0, file=sys.stderr, bar_format="{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}") as bar:
         while True:
-            launcher.watch(store)
-            found = store.race(race_id)
+            try:
+                launcher.watch(store)
+                found = store.race(race_id)
+            except StoreUnavailableError as error:  # its workers go on, and so does this when it is back
+                bar.set_postfix_str(str(error))
+                time.sleep(AWAY_SECONDS)
+                continue
             bar.n = sum(1.0 if run.is_finished else run.progress for run in found.runs) / len(found.runs)
             bar.set_description_str(f"race {race_id}", refresh=False)
             bar.set_postfix_str(_now(found))

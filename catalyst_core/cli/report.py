@@ -1,4 +1,4 @@
-"""Races as text and as JSON."""
+"""Races as text: aligned lines and ledgers; and what every command prints."""
 
 import json
 import math
@@ -32,18 +32,6 @@ def say(record: dict[str, Any], text: str, *, as_json: bool) -> None:
 def ledger_rows(race: RaceInfo) -> list[dict[str, Any]]:
     """The ledger rows of the runs that have one, in the order of the configuration."""
     return [run.ledger for run in race.runs if run.ledger]
-
-
-def race_record(race: RaceInfo, *, brief: bool = False) -> dict[str, Any]:
-    """A race as JSON: states, worker pids and (unless `brief`) configuration and ledger."""
-    record: dict[str, Any] = {
-        "race": race.id,
-        "title": race.title,
-        "state": race.state,
-        "created": race.created.isoformat(),
-        "runs": [_run_record(run) for run in race.runs],
-    }
-    return record if brief else record | {"config": race.config.model_dump(mode="json"), "ledger": ledger_rows(race)}
 
 
 def run_lines(race: RaceInfo) -> list[str]:
@@ -86,31 +74,11 @@ def number(value: float | None, form: str) -> str:
 
 def _status(run: RunInfo) -> str:
     if run.state == "queued":
-        return f"queued, place {run.place}"
+        return f"queued, place {run.place}" + (f", priority {run.priority}" if run.priority else "")
     worker = "" if run.is_finished or run.process is None else f", pid {run.process.pid}"
     done = f" in {run.stage}, {100 * run.progress:.0f} %" if run.stage and not run.is_finished else ""
-    return f"{run.state}{done}{worker}{': ' + run.reason if run.reason else ''}"
-
-
-def _run_record(run: RunInfo) -> dict[str, Any]:
-    return {
-        "run": run.id,
-        "method": run.config.method.name,
-        "label": run.label,
-        "seed": run.config.seed,
-        "state": run.state,
-        "place": run.place,
-        "stage": run.stage,
-        "step": run.step,
-        "total_steps": run.total_steps,
-        "accuracy": run.accuracy,
-        "share_pruned": run.share_pruned,
-        "pid": run.process.pid if run.process else None,
-        "host": run.process.host if run.process else None,
-        "attempt": run.attempt,
-        "reason": run.reason,
-        "log_tail": run.log_tail,
-    }
+    why = run.reason or run.note
+    return f"{run.state}{done}{worker}{': ' + why if why else ''}"
 
 
 def _finite(value: Any) -> Any:

@@ -31,3 +31,12 @@ def percent(share: float, deviation: float = float("nan")) -> str:
 def count(value: float) -> str:
     """A mean over seeds of something countable: '80', '80.3'."""
     return f"{value:.10g}" if float(value).is_integer() else f"{value:.1f}"
+
+
+def size(count: float) -> str:
+    """Bytes as people read them: 1_300_000 -> '1.3 MB'."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"

@@ -116,11 +116,17 @@ def test_wrong_input_is_one_sentence_and_exit_code_2(line, capsys, catalyst_home
     assert not list(catalyst_home.rglob("runs/*")), "nothing half-made is left behind"
 
 
-@pytest.mark.parametrize("command", ["show", "resume", "stop", "export"])
+OF_A_RACE = ("show", "resume", "stop", "pause", "continue", "set", "fork", "priority", "delete", "export")
+
+
+@pytest.mark.parametrize("command", OF_A_RACE)
 def test_a_race_that_is_not_there_is_one_sentence(command, capsys, store, tmp_path):
-    more = ["--out", str(tmp_path / "out")] if command == "export" else []
-    assert main([command, "nowhere", *more]) == 2
-    assert capsys.readouterr().err.startswith("catalyst: race 'nowhere': none in")
+    more = {"export": ["--out", str(tmp_path / "out")], "set": ["strength", "1"], "fork": ["1", "--as", "b"], "priority": ["1"]}
+    for name in ("nowhere", "nowhere-01", "<b>" * 4000):
+        said = refusal(capsys, [command, name, *more.get(command, [])])
+        assert f"race '{name[:7]}" in said
+        assert "none in" in said
+        assert len(said) < 300
     assert not (tmp_path / "out").exists()
 
 
@@ -134,7 +140,11 @@ def test_listing_and_showing_what_the_store_holds(capsys, store):
     assert main(["list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert listed["races"][0]["race"] == race.id
-    assert [run["state"] for run in listed["races"][0]["runs"]] == ["completed", "stopped"]
+    assert listed["races"][0]["states"] == {"completed": 1, "stopped": 1}
+    assert (listed["races"][0]["state"], listed["races"][0]["contenders"]) == ("stopped", 2)
+    store.create_race(parsed())
+    assert main(["list", "--limit", "1"]) == 0
+    assert capsys.readouterr().out.split()[1] == "queued"
     assert main(["show", race.id[:5], "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown["ledger"] == [{"method": "catalyst", "decision_gap": None}]
