@@ -1,6 +1,10 @@
 """Every test gets a home of its own, so none sees or leaves a race on the machine it runs on."""
 
+import os
+
 import pytest
+
+from tests.store.server import Server, binaries
 
 
 @pytest.fixture(autouse=True)
@@ -10,3 +14,23 @@ def catalyst_home(tmp_path, monkeypatch):
     monkeypatch.setenv("CATALYST_HOME", str(home))
     monkeypatch.delenv("CATALYST_STORE", raising=False)
     return home
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The PostgreSQL server of this test run; without its binaries, tests of it are skipped, but in CI they fail."""
+    folder = binaries()
+    if folder is None:
+        say = pytest.fail if os.environ.get("CI") else pytest.skip
+        say("no PostgreSQL: initdb and pg_ctl are neither on PATH nor in /usr/lib/postgresql")
+    started = Server(folder)
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def postgres(server):
+    """The URL of an empty database on it."""
+    url = server.create()
+    yield url
+    server.drop(url)

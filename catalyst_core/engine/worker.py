@@ -26,7 +26,7 @@ from catalyst_core.store import RunInfo, Store, open_store
 QUEUE_SECONDS = 0.5
 SETTLED_SECONDS = 8.0  # by then the first contender of a race has begun
 AWAY_SECONDS = 600.0  # that a worker without a run waits for a store that is away
-NO_MEMORY = ("can't allocate memory", "out of memory", "bad allocation")
+NO_MEMORY = ("can't allocate memory", "out of memory", "bad allocation", "could not create a primitive")  # torch's, oneDNN's
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def work(store: Store, run_id: str) -> int:
         return 0
     except (Exception, KeyboardInterrupt) as error:
         traceback.print_exc()
-        _report_failure(store, run_id, attempt, _reason(error))
+        _report_failure(store, run_id, attempt, failure_reason(error))
         return 1
     finally:
         _patiently(lambda: launcher.dispatch(store))
@@ -130,7 +130,8 @@ def _patiently(ask: Callable[[], T]) -> T:
             time.sleep(QUEUE_SECONDS)
 
 
-def _reason(error: BaseException) -> str:
+def failure_reason(error: BaseException) -> str:
+    """Why a contender failed, in one sentence."""
     if isinstance(error, CatalystError):
         return str(error)
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in NO_MEMORY):

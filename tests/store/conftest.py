@@ -1,32 +1,9 @@
 """Both back ends: a store in a file of its own, and one in a database of its own on a real PostgreSQL server."""
 
-import os
-
 import pytest
 
 from catalyst_core.store import open_store
 from tests.store.made import ME, config
-from tests.store.server import Server, binaries
-
-
-@pytest.fixture(scope="session")
-def server():
-    """The PostgreSQL server of this test run; without its binaries, tests of it are skipped, but in CI they fail."""
-    folder = binaries()
-    if folder is None:
-        say = pytest.fail if os.environ.get("CI") else pytest.skip
-        say("no PostgreSQL: initdb and pg_ctl are neither on PATH nor in /usr/lib/postgresql")
-    started = Server(folder)
-    yield started
-    started.close()
-
-
-@pytest.fixture
-def postgres(server):
-    """The URL of an empty database on it."""
-    url = server.create()
-    yield url
-    server.drop(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
