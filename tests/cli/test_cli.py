@@ -9,19 +9,12 @@ from catalyst_core.cli.parser import build_parser
 from catalyst_core.cli.racing import race_config
 from catalyst_core.cli.report import print_json
 from catalyst_core.events import Command, Finished
-from catalyst_core.store import Process, open_store
+from catalyst_core.store import Process
 from tests.cli.refusal import refusal
 
 
 def parsed(*arguments):
     return race_config(build_parser().parse_args(["race", *arguments]))
-
-
-@pytest.fixture
-def store(catalyst_home):
-    opened = open_store()
-    yield opened
-    opened.close()
 
 
 def test_the_defaults_are_the_default_race():

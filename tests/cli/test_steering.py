@@ -10,22 +10,8 @@ from catalyst_core.cli.parser import build_parser
 from catalyst_core.cli.racing import race_config
 from catalyst_core.engine import launcher
 from catalyst_core.events import Failed, Finished, RolledBack, SettingChanged
-from catalyst_core.store import open_store
 from tests.cli.refusal import refusal
 from tests.store import made
-
-
-@pytest.fixture(autouse=True)
-def _no_workers(monkeypatch):
-    """Nothing is trained here."""
-    monkeypatch.setattr(launcher._children, "start", lambda store, run_id: None)
-
-
-@pytest.fixture
-def store(catalyst_home):
-    opened = open_store()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
