@@ -1,6 +1,7 @@
 """`bench`: timings as ratios, measured side by side on this machine."""
 
 import argparse
+import sys
 
 from catalyst_core.cli.report import print_json
 from catalyst_core.errors import ConfigError
@@ -49,4 +50,26 @@ def audits(options: argparse.Namespace) -> int:
     print(f"{found['channels']} channels in {found['groups']} groups, {found['draws']} draws, median of {found['repeats']}")
     for name, seconds in found["seconds"].items():
         print(f"  {name:16} {1e3 * seconds:8.1f} ms")
+    return 0
+
+
+def engine(options: argparse.Namespace) -> int:
+    """What the engine survives and costs."""
+    if not 0 <= options.kills <= MOST_STEPS:
+        raise ConfigError(f"--kills must lie in 0..{MOST_STEPS}, not {options.kills}")
+    from catalyst_core.bench.engine import measure  # imports torch
+
+    found = measure(options.kills, options.seed, lambda what: print(f"measuring: {what}", file=sys.stderr, flush=True))
+    if options.json:
+        print_json(found)
+        return 0
+    stages = ", ".join(f"{count} {stage}" for stage, count in found["kills_by_stage"].items())
+    same = "bit-identical" if found["bit_identical"] else "DIFFERENT"
+    print(f"{found['kills']} kills ({stages}): {found['lost_events']} events lost, {found['doubled_events']} doubled, {same}")
+    print(f"append a snapshot of 10,000 channels   {found['append_ms_median']:8.2f} ms")
+    print(f"read what is new of 2,000 snapshots    {found['read_new_ms_median']:8.2f} ms")
+    print(f"a race that 10 readers watch           {100 * found['watched_slowdown']:+8.1f} % slower")
+    print(f"the default race on disk               {found['store_mb']:8.2f} MB")
+    print(f"the list of 1,000 races                {found['runs_list_ms']:8.1f} ms")
+    print(f"a worker's start beside them           {found['worker_start_ratio']:8.2f} times that in an empty store")
     return 0

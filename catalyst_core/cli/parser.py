@@ -126,6 +126,12 @@ def _add_bench(subparsers: Any) -> None:
     audited.set_defaults(command=benching.audits)
     audited.add_argument("--draws", type=int, default=200, metavar="N", help="of the noise and the bootstrap (default: 200)")
     audited.add_argument("--json", action="store_true", help="print one JSON object")
+    sentence = "what the engine survives and costs: kills, appending, reading, being watched, long lists (20 minutes)"
+    survived = kinds.add_parser("engine", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
+    survived.set_defaults(command=benching.engine)
+    survived.add_argument("--kills", type=int, default=100, metavar="N", help="SIGKILLs over one race (default: 100)")
+    survived.add_argument("--seed", type=int, default=0, metavar="N", help="of when and whom (default: 0)")
+    survived.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add(
