@@ -14,6 +14,7 @@ from catalyst_core.config import RaceConfig
 from catalyst_core.engine import launcher
 from catalyst_core.engine.heartbeat import is_alive
 from catalyst_core.engine.worker import failure_reason
+from catalyst_core.errors import CheckpointError, ConfigError
 from catalyst_core.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,3 +159,30 @@ def test_a_worker_that_cannot_have_more_memory_says_so(error):
     assert reason.startswith("out of memory (")
     assert "fewer workers" in reason
     assert "\n" not in reason
+
+
+def test_a_fork_goes_on_from_a_kept_checkpoint_and_ends_as_its_origin_unless_something_is_changed(alone):
+    store, (race, _), _ = alone
+    origin = race.runs[0]
+    (kept,) = [stored.event for stored in store.events(origin.id, kinds=["checkpoint"])]
+    assert kept.reason == "before the cut"
+    with pytest.raises(CheckpointError, match=kept.name):
+        launcher.fork(store, origin.id, "../../escape", "mine")
+    with pytest.raises(ConfigError, match="learning_rate must lie between 0 and 10"):
+        launcher.fork(store, origin.id, kept.name, "mine", {"learning_rate": 11.0})
+    same = launcher.fork(store, origin.id, kept.name, "same")
+    other = launcher.fork(store, origin.id, kept.name, "slower", {"learning_rate": 0.01})
+    forked = until_finished(store, race.id)
+    runs = {run.id: run for run in forked.runs}
+    assert forked.labels[-2:] == ("catalyst (same)", "catalyst (slower)")
+    assert runs[same].parent == origin.id
+    by_name = [{**row, "label": ""} for row in ledgers(forked)]
+    assert by_name[-2] == by_name[0]
+    assert by_name[-1] != by_name[0]
+    assert [(change.name, change.old, change.new) for change in store.settings(other)] == [("learning_rate", 0.1, 0.01)]
+    past = [
+        stored.event.key
+        for stored in store.events(origin.id)
+        if stored.event.key.startswith(("start", "dense", "adopted", "sparse"))
+    ]
+    assert [stored.event.key for stored in store.events(same)][: len(past)] == past
