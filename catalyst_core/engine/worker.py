@@ -96,9 +96,8 @@ def _train(store: Store, run: RunInfo, channel: Channel) -> None:
 def _wait_for_turn(store: Store, run_id: str) -> RunInfo:
     """Join the queue, have everything imported by the time that it is its turn, and take the run."""
     process, limit = this_process(), slots()
-    place = _patiently(lambda: store.claim(run_id, process, 0))
-    run = _patiently(lambda: store.run(run_id))
-    _let_the_first_begin(store, run, patient=place > limit)
+    _patiently(lambda: store.claim(run_id, process, 0))
+    _let_the_first_begin(store, _patiently(lambda: store.run(run_id)))
     import catalyst_core.engine.warm  # noqa: F401
 
     while _patiently(lambda: store.claim(run_id, process, limit)) > 0:
@@ -107,12 +106,12 @@ def _wait_for_turn(store: Store, run_id: str) -> RunInfo:
     return _patiently(lambda: store.run(run_id))
 
 
-def _let_the_first_begin(store: Store, run: RunInfo, patient: bool) -> None:
+def _let_the_first_begin(store: Store, run: RunInfo) -> None:
     """The other contenders wait for its dense network anyway: their imports would only take the cores from it."""
     deadline = time.monotonic() + SETTLED_SECONDS
-    while (run.position or patient) and time.monotonic() < deadline:
+    while run.position and time.monotonic() < deadline:
         first = _patiently(lambda: store.race(run.race_id)).runs[0]
-        if not patient and (first.is_finished or first.total_steps):
+        if first.is_finished or first.total_steps:
             return
         time.sleep(QUEUE_SECONDS)
 
