@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -14,9 +15,10 @@ from typing import Literal, ParamSpec
 import streamlit as st
 
 from app import access
-from catalyst_core.errors import CatalystError, NotFoundError
+from catalyst_core.engine import launcher
+from catalyst_core.errors import CatalystError, NotFoundError, StoreUnavailableError, shown
 from catalyst_core.frames import RaceView
-from catalyst_core.store import RaceInfo, Store, open_store
+from catalyst_core.store import RaceInfo, RaceLine, Sizes, Store, open_store
 from catalyst_core.store.connect import resolve_url
 
 ABOUT = "**Catalyst** shows structured pruning while it happens: several methods race on the same network and the same batches."
@@ -24,19 +26,35 @@ STYLE = Path(__file__).with_name("style.css")
 
 Theme = Literal["light", "dark"]
 P = ParamSpec("P")
+AGAIN_SECONDS = 3.0
+SIZES_SECONDS = 20.0  # that the size of the store is remembered: it means a walk over all files
+OLD = "What you see was read before that; it goes on by itself."
 _LOG = logging.getLogger("catalyst.app")
 
 
 @contextmanager
-def guard() -> Iterator[None]:
-    """Show one sentence instead of a traceback. What nobody foresaw goes to the server's log, with its traceback."""
+def guard(*, again: bool = False) -> Iterator[None]:
+    """Show one sentence instead of a traceback. What nobody foresaw goes to the server's log, with its traceback.
+
+    `again`: draw the page anew, until it can be, while the store is away.
+    """
     try:
         yield
+    except StoreUnavailableError as error:
+        st.error(f"{sentence(error)} This page tries again by itself.")
+        if again:
+            st.fragment(_draw_anew, run_every=AGAIN_SECONDS)(time.monotonic())
     except CatalystError as error:
         st.error(sentence(error))
     except Exception as error:
         _LOG.exception("A page failed")
         st.error(f"This page met an error of our own ({type(error).__name__}). The server's log has the details; races go on.")
+
+
+def _draw_anew(drawn: float) -> None:
+    """A fragment: at its own ticks, not when the page that it is on is drawn (at `drawn`, on the monotonic clock)."""
+    if time.monotonic() - drawn > AGAIN_SECONDS / 2:
+        st.rerun()
 
 
 def guarded(function: Callable[P, None]) -> Callable[P, None]:
@@ -106,6 +124,41 @@ def _view(url: str, race_id: str) -> RaceView:
     return RaceView(_store(url), race_id)
 
 
+def latest(race_id: str) -> tuple[RaceView, str]:
+    """The same, with dead workers marked; while the store is away what is known by now, and a sentence about that.
+
+    Raises StoreUnavailableError where nothing is known yet, NotFoundError.
+    """
+    found, said = _view(store().url, race_id), ""
+    for look in (lambda: launcher.watch(store()), found.refresh):  # a store whose disk is full can still be read
+        try:
+            look()
+        except StoreUnavailableError as error:
+            said = f"{sentence(error)} {OLD}"
+    return found, said
+
+
+def lines() -> tuple[list[RaceLine], str]:
+    """All races, newest first; while the store is away those that this session saw last, and a sentence about that."""
+    try:
+        found = st.session_state["_lines"] = store().race_lines()
+    except StoreUnavailableError as error:
+        if "_lines" not in st.session_state:
+            raise
+        return st.session_state["_lines"], f"{sentence(error)} {OLD}"
+    return found, ""
+
+
+def sizes() -> Sizes:
+    """What the store takes and what is free; at most some seconds old."""
+    return _sizes(store().url)
+
+
+@st.cache_resource(show_spinner=False, ttl=SIZES_SECONDS, max_entries=6)
+def _sizes(url: str) -> Sizes:
+    return _store(url).sizes()
+
+
 def race_id() -> str:
     """The race in the URL, else the one looked at last, else ''."""
     return st.query_params.get("race") or st.session_state.get("looked_at") or ""
@@ -134,15 +187,21 @@ def forget(race: str) -> None:
 
 
 def chosen_race() -> RaceInfo | None:
-    """The race of `race_id()`, else the newest; None in an empty store. Raises NotFoundError for an id that is not there."""
+    """The race of `race_id()`, else the newest; None in an empty store. Raises NotFoundError for an id that is not there.
+
+    While the store is away the race is the one that was read last. Raises StoreUnavailableError where none was.
+    """
     wanted = race_id()
-    if wanted and wanted != "new":
-        try:
-            return store().race(wanted)
-        except NotFoundError:
-            st.session_state.pop("looked_at", None)
-            raise
-    return next(iter(store().races()), None)
+    if not wanted or wanted == "new":
+        return store().newest_race()
+    try:
+        return store().race(wanted)
+    except StoreUnavailableError:
+        return _view(store().url, wanted).race
+    except NotFoundError:
+        if st.session_state.pop("looked_at", None) == wanted:
+            raise NotFoundError(f"race {shown(wanted)} is not there any more: somebody has deleted it") from None
+        raise
 
 
 def theme() -> Theme:

@@ -69,7 +69,7 @@ def _filters(view: RaceView, sight: Sight) -> pd.DataFrame:
 def _looks(view: RaceView, sight: Sight) -> object:
     """How many measurements each run had made by the chosen step."""
     return [
-        (run, record.info.attempt, sum(sight.step is None or found.step <= sight.step for found in record.measured))
+        (run, record.info.revision, sum(sight.step is None or found.step <= sight.step for found in record.measured))
         for run, record in view.records.items()
     ]
 
@@ -104,7 +104,7 @@ def _curves(view: RaceView, sight: Sight) -> Drawn:
 
 def _logged(view: RaceView, sight: Sight) -> object:
     counts = [
-        (run, record.info.attempt, len(record.logged), len(record.evaluated), len(record.changed))
+        (run, record.info.revision, len(record.logged), len(record.evaluated), len(record.changed))
         for run, record in view.records.items()
     ]
     return sight.x, counts
@@ -122,7 +122,7 @@ def _bifurcation(view: RaceView, sight: Sight) -> Drawn:
 
 
 def _measured(view: RaceView, sight: Sight) -> object:
-    return sight.x, [(run, record.info.attempt, len(record.measured)) for run, record in view.records.items()]
+    return sight.x, [(run, record.info.revision, len(record.measured)) for run, record in view.records.items()]
 
 
 FRAMES: dict[str, Frame] = {

@@ -38,7 +38,7 @@ page = st.navigation(
     position="top" if inside else "hidden",
 )
 if inside:
-    with context.guard():
+    with context.guard(again=True):
         live.publish_plotly()
         context.say()
         page.run()

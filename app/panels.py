@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -18,7 +18,7 @@ from catalyst_core.events import Pruned
 from catalyst_core.figures import style, theory
 from catalyst_core.figures.style import Look, Theme
 from catalyst_core.frames.view import RunRecord
-from catalyst_core.store import RaceInfo, RunInfo, Store
+from catalyst_core.store import RaceInfo, RaceLine, RunInfo, Store
 
 PAGES = {"race": "Open the race", "results": "Results", "lab": "Lab"}
 HEADS = (
@@ -77,49 +77,57 @@ def render_failures(runs: Sequence[RunInfo]) -> None:
                 st.code(run.log_tail.strip() or "Its log is empty.", language=None)
 
 
-def _methods(race: RaceInfo) -> str:
-    return ", ".join(dict.fromkeys(METHODS[method.name].title for method in race.config.methods))
+def _methods(race: RaceLine) -> str:
+    return ", ".join(METHODS[name].title if name in METHODS else name for name in race.methods)
 
 
-def race_text(race: RaceInfo) -> str:
+def race_text(race: RaceLine) -> str:
     """A race in one line, for lists and search."""
     started = f"{race.created.astimezone():%Y-%m-%d %H:%M}"
     return " · ".join((race.title, _methods(race), started, words.plain_state(race.state), race.id))
 
 
-def bytes_of(store: Store, race: RaceInfo) -> int:
-    """What a race's own files take on disk; the dense networks are shared and not counted."""
-    files = (file for run in race.runs for file in (store.files / "runs" / run.id).rglob("*"))
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def render_races(store: Store, races: Sequence[RaceInfo]) -> None:
+def render_races(races: Sequence[RaceLine]) -> None:
     """The list of races, newest first, each with a link."""
-    rows = [
+    table = pd.DataFrame(
         {
-            "Open": f"/?race={race.id}",
-            "Title": race.title,
-            "State": words.STATES[race.state],
-            "Contenders": len(race.runs),
-            "Methods": _methods(race),
-            "Started": race.created,
-            "Files": words.size(bytes_of(store, race)),
+            "Open": [f"/?race={race.id}" for race in races],
+            "Title": [race.title for race in races],
+            "State": [words.STATES[race.state] for race in races],
+            "Contenders": [race.contenders for race in races],
+            "Methods": [_methods(race) for race in races],
+            "Started": [race.created for race in races],
+            "Files": [race.bytes for race in races],
         }
-        for race in races
-    ]
+    )
     st.dataframe(
-        pd.DataFrame(rows),
+        table,
         hide_index=True,
         column_config={
             "Open": st.column_config.LinkColumn(display_text=r"race=(.*)", help="The race's page"),
             "Started": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            "Files": st.column_config.NumberColumn(format="bytes", help="Checkpoints, logs and networks of its own"),
         },
         key="races",
         alt="List of races",
     )
 
 
-def render_links(race: RaceInfo) -> None:
+def render_queue(runs: Sequence[RunInfo], titles: Mapping[str, str]) -> None:
+    """The queued contenders of all races in the order of their turns; `titles`: those of the races by their id."""
+    st.subheader(f"Queue ({len(runs)})")
+    table = pd.DataFrame(
+        {
+            "Place": [run.place for run in runs],
+            "Contender": [words.contender(run) for run in runs],
+            "Race": [titles.get(run.race_id, run.race_id) for run in runs],
+            "Priority": [run.priority for run in runs],
+        }
+    )
+    st.dataframe(table, hide_index=True, key="queue", alt="Queued contenders")
+
+
+def render_links(race: RaceInfo | RaceLine) -> None:
     """Links to a race's pages, from another page."""
     with st.container(horizontal=True):
         for page, title in PAGES.items():

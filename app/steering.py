@@ -1,4 +1,4 @@
-"""Strength and budget sliders that act on a running race.
+"""Sliders and options that act on a running race.
 
 A slider is never told what it already sent: only a change by somebody else makes a new one, with the new value. Assigning
 a slider's value on every run would swallow what is typed while the change is on its way.
@@ -10,20 +10,30 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app import access, context
+from app import access, context, forms
 from catalyst_core.catalog import METHODS
+from catalyst_core.changes import WORDS
 from catalyst_core.engine import launcher
-from catalyst_core.events import Command, CommandName
+from catalyst_core.events import Command, SettingName, Value
 from catalyst_core.figures import style
 from catalyst_core.frames import RaceView
-from catalyst_core.store import RunInfo, Store
+from catalyst_core.frames.tables import AUTOMATIC
+from catalyst_core.store import RaceInfo, RunInfo, Store
 
 BEFORE_CUT = ("", "dense", "sparse")
 PER_DECADE = 20
+RATES = (1e-4, 1.0)  # of the learning-rate slider
 IN_A_ROW = 6
-HELP: dict[CommandName, str] = {
+OF_ONE = (AUTOMATIC, "fork")  # who changed a setting of a single contender: a slider for all of them does not follow
+RAMPS = {"ramp": "Ramp", "constant": "Constant"}
+TITLES: dict[SettingName, dict[str, str]] = {"solver": forms.SOLVERS, "schedule": RAMPS}
+HELP: dict[SettingName, str] = {
     "strength": "Lambda; for Catalyst a factor on its ramp. It acts on running contenders within a second, until they are cut.",
     "pruning_ratio": "Share of the channels of every group. It acts on all contenders that are not cut yet.",
+    "macs_ratio": "Share of the network's multiply-accumulates. It acts on all contenders that are not cut yet.",
+    "learning_rate": "Peak of the schedule, of all contenders; how far they are in its cosine stays. It acts within a second.",
+    "solver": "Exact zeros by proximal steps, or the penalty added to the loss.",
+    "schedule": "Strength that grows over the sparse stage, or one strength.",
 }
 
 
@@ -31,32 +41,50 @@ HELP: dict[CommandName, str] = {
 class Setting:
     """One thing that can be changed while a race is going."""
 
-    name: CommandName
+    name: SettingName
     label: str | None  # of the contenders it belongs to; None: all of them
-    start: float
+    start: Value
 
 
-def settings(view: RaceView) -> list[Setting]:
-    """The strengths of the contenders that have one, then the budget."""
-    config = view.race.config
-    found = [
-        Setting("strength", method.label, method.effective_strength)
-        for method in config.methods
-        if METHODS[method.name].strength is not None
-    ]
-    # A budget in MACs holds for the whole race.
-    return found if config.macs_ratio is not None else [*found, Setting("pruning_ratio", None, config.pruning_ratio)]
+def settings(race: RaceInfo) -> list[Setting]:
+    """The strengths of the contenders that have one, the budget and the learning rate."""
+    config = race.config
+    found = [Setting("strength", run.label, run.config.method.effective_strength) for run in _regularized(race)]
+    if any(run.config.method.start_ratio is None for run in race.runs):
+        name: SettingName = "pruning_ratio" if config.macs_ratio is None else "macs_ratio"
+        found.append(Setting(name, None, config.macs_ratio or config.pruning_ratio))
+    return [*found, Setting("learning_rate", None, config.schedule.learning_rate)]
+
+
+def options(race: RaceInfo) -> list[Setting]:
+    """The settings that have words, of every contender that they have an effect on."""
+    found: list[Setting] = []
+    for run in _regularized(race):
+        method = run.config.method
+        found.append(Setting("solver", run.label, method.solver))
+        if method.name == "catalyst" and method.start_ratio is None:
+            found.append(Setting("schedule", run.label, "ramp"))
+    return found
+
+
+def _regularized(race: RaceInfo) -> list[RunInfo]:
+    """The first run of every label whose method has a strength."""
+    first = {run.label: run for run in reversed(race.runs)}
+    return [first[label] for label in race.labels if METHODS[first[label].config.method.name].strength is not None]
 
 
 def can_change(runs: Sequence[RunInfo], setting: Setting) -> bool:
-    """Whether a change still has an effect: some contender has not been cut yet."""
+    """Whether a change still has an effect: some contender has not been cut yet, or for the learning rate, not ended."""
     return any(
-        not run.is_finished and run.stage in BEFORE_CUT and setting.label in (None, run.label) and run.state != "stopping"
+        not run.is_finished
+        and (run.stage in BEFORE_CUT or setting.name == "learning_rate")
+        and setting.label in (None, run.label)
+        and run.state != "stopping"
         for run in runs
     )
 
 
-def by_others(view: RaceView, setting: Setting, me: str) -> tuple[int, float]:
+def by_others(view: RaceView, setting: Setting, me: str) -> tuple[int, Value]:
     """How often somebody else, or oneself in another tab, changed this setting, and the value it was given last by anybody."""
     sent = st.session_state.get("_sent", set())
     changes = [
@@ -64,7 +92,7 @@ def by_others(view: RaceView, setting: Setting, me: str) -> tuple[int, float]:
         for record in view.records.values()
         if setting.label in (None, record.info.label)
         for time, event in record.changed
-        if event.name == setting.name
+        if event.name == setting.name and not (setting.label is None and event.who in OF_ONE)
     ]
     newest = max(changes, key=lambda change: change[0])[1].new if changes else setting.start
     return sum(event.who != me or (setting, event.new) not in sent for _, event in changes), newest
@@ -72,13 +100,19 @@ def by_others(view: RaceView, setting: Setting, me: str) -> tuple[int, float]:
 
 def signature(view: RaceView, me: str) -> tuple[object, ...]:
     """What the page around the live part depends on; when it changes the page is drawn anew."""
-    runs = view.race.runs
-    changeable = [(can_change(runs, setting), by_others(view, setting, me)[0]) for setting in settings(view)]
-    return tuple(changeable), tuple((run.state, run.attempt) for run in runs), max(run.total_steps for run in runs)
+    race = view.race
+    changeable = [(can_change(race.runs, setting), by_others(view, setting, me)[0]) for setting in settings(race) + options(race)]
+    told = [(len(one.changed), len(one.rolled_back), len(one.kept), len(one.failed)) for one in view.records.values()]
+    return tuple(changeable), tuple((run.state, run.attempt) for run in race.runs), tuple(told), total_steps(race)
+
+
+def total_steps(race: RaceInfo) -> int:
+    """Of the contender that has the most."""
+    return max(run.total_steps for run in race.runs)
 
 
 def ladder(limits: tuple[float, float], value: float) -> list[float]:
-    """Strengths in even ratios from limit to limit, with `value` among them."""
+    """Numbers in even ratios from limit to limit, with `value` among them."""
     low, high = limits
     count = round(PER_DECADE * math.log10(high / low))
     rungs = {float(f"{low * (high / low) ** (place / count):.3g}") for place in range(count + 1)}
@@ -87,29 +121,33 @@ def ladder(limits: tuple[float, float], value: float) -> list[float]:
 
 @context.changes
 def send(store: Store, race_id: str, setting: Setting, key: str) -> None:
-    """Tell the running contenders what the slider was moved to."""
-    value = float(st.session_state[key])
+    """Tell the running contenders what the widget was moved to."""
+    chosen = st.session_state[key]
+    value: Value = str(chosen) if setting.name in WORDS else float(chosen)
     st.session_state.setdefault("_sent", set()).add((setting, value))
-    command = Command(name=setting.name, value=value, who=context.who())
-    launcher.send_race(store, race_id, command, label=setting.label)
+    launcher.send_race(store, race_id, Command(name=setting.name, value=value, who=context.who()), label=setting.label)
 
 
 def render_sliders(store: Store, view: RaceView) -> None:
-    """One slider a setting, in rows."""
-    chosen = settings(view)
+    """One slider a setting, in rows, and the options behind a button at their end."""
+    chosen: list[Setting | None] = [*settings(view.race), None]
     for start in range(0, len(chosen), IN_A_ROW):
         row = chosen[start : start + IN_A_ROW]
-        for column, setting in zip(st.columns(min(len(chosen), IN_A_ROW)), row, strict=False):
+        for column, setting in zip(st.columns(min(len(chosen), IN_A_ROW), vertical_alignment="bottom"), row, strict=False):
             with column:
-                _slider(store, view, setting)
+                if setting is not None:
+                    _widget(store, view, setting)
+                elif more := options(view.race):
+                    with st.popover("More", help="Solver and schedule", width="stretch"):
+                        for option in more:
+                            _widget(store, view, option)
 
 
-def _slider(store: Store, view: RaceView, setting: Setting) -> None:
-    attempts = sum(run.attempt for run in view.race.runs)
+def _widget(store: Store, view: RaceView, setting: Setting) -> None:
     count, newest = by_others(view, setting, context.who())
     made = st.session_state.setdefault("_made", {})
-    name = f"{setting.name}@{setting.label}@{view.race.id}@{attempts}@{count}"
-    value = made.setdefault(name, newest)  # what this slider was made with, as long as it lives
+    name = f"{setting.name}@{setting.label}@{view.race.id}@{count}"
+    value = made.setdefault(name, newest)  # what this widget was made with, as long as it lives
     reason = access.why_not()
     arguments = {
         "key": name,
@@ -122,30 +160,55 @@ def _slider(store: Store, view: RaceView, setting: Setting) -> None:
     _KINDS[setting.name](setting, value, arguments)
 
 
-def _strength(setting: Setting, value: float, arguments: dict[str, object]) -> None:
-    assert setting.label is not None
+def _steps(title: str, limits: tuple[float, float], value: Value, arguments: dict[str, object]) -> None:
     st.select_slider(
-        f"Strength: {style.title(setting.label)}",
-        options=ladder(METHODS[setting.label.split()[0]].strength_range, value),
-        value=value,
-        format_func=lambda strength: f"{strength:g}",
+        title,
+        options=ladder(limits, float(value)),
+        value=float(value),
+        format_func=lambda number: f"{number:g}",
         **arguments,  # type: ignore[arg-type]
     )
 
 
-def _budget(setting: Setting, value: float, arguments: dict[str, object]) -> None:
+def _strength(setting: Setting, value: Value, arguments: dict[str, object]) -> None:
+    assert setting.label is not None
+    limits = METHODS[setting.label.split()[0]].strength_range
+    _steps(f"Strength: {style.title(setting.label)}", limits, value, arguments)
+
+
+def _rate(setting: Setting, value: Value, arguments: dict[str, object]) -> None:
+    _steps("Learning rate", RATES, value, arguments)
+
+
+def _budget(setting: Setting, value: Value, arguments: dict[str, object]) -> None:
     st.slider(
-        "Budget: share to prune",
+        "Budget: share to prune" if setting.name == "pruning_ratio" else "Budget: share of MACs to remove",
         min_value=0.01,
         max_value=0.99,
-        value=round(value, 2),
+        value=round(float(value), 2),
         step=0.01,
         format="percent",
         **arguments,  # type: ignore[arg-type]
     )
 
 
-_KINDS: dict[CommandName, Callable[[Setting, float, dict[str, object]], None]] = {
+def _word(setting: Setting, value: Value, arguments: dict[str, object]) -> None:
+    assert setting.label is not None
+    words = WORDS[setting.name]
+    st.selectbox(
+        f"{setting.name.capitalize()}: {style.title(setting.label)}",
+        words,
+        index=words.index(value),
+        format_func=TITLES[setting.name].__getitem__,
+        **arguments,  # type: ignore[arg-type]
+    )
+
+
+_KINDS: dict[SettingName, Callable[[Setting, Value, dict[str, object]], None]] = {
     "strength": _strength,
     "pruning_ratio": _budget,
+    "macs_ratio": _budget,
+    "learning_rate": _rate,
+    "solver": _word,
+    "schedule": _word,
 }

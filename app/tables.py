@@ -67,6 +67,30 @@ def render_ledger(summary: pd.DataFrame, *, key: str) -> None:
     st.dataframe(table, hide_index=True, column_config=config, key=key, alt="Ledger")
 
 
+def render_changes(changes: pd.DataFrame) -> None:
+    """A `changes_frame`, newest first, in words."""
+    newest = changes.iloc[::-1]
+    table = pd.DataFrame(
+        {
+            "When": newest["time"].to_numpy(),
+            "Contender": [style.title(label) for label in newest["label"]],
+            "Seed": newest["seed"].to_numpy(),
+            "Step": newest["step"].to_numpy(),
+            "What": [name.replace("_", " ") for name in newest["name"]],
+            "From": [_value(value) for value in newest["old"]],
+            "To": [_value(value) for value in newest["new"]],
+            "Who": newest["who"].to_numpy(),
+            "Why": newest["reason"].to_numpy(),
+        }
+    )
+    config = {"When": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")}
+    st.dataframe(table, hide_index=True, column_config=config, key="changes", alt="Changes of the running race")
+
+
+def _value(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
+
+
 def layer_table(filters: pd.DataFrame) -> pd.DataFrame:
     """One row a filter group of one run's `filters_frame`: channels, decisions, and the magnitudes on both sides."""
     rows = []

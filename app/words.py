@@ -27,13 +27,13 @@ STAGES = {
     "finetune": "fine-tuning",
 }
 WHAT_NOW = {
-    "queued": "Every contender waits for a free processor core; the first of them starts by itself.",
+    "queued": "Every contender waits for its turn; the first of them starts by itself.",
     "running": "It goes on when this page is closed, and is found here again.",
     "paused": "Nothing is lost: Resume goes on from the same step.",
     "stopping": "Contenders in sparse training still settle, cut and write their ledger.",
     "completed": "The ledger and the files are on the Results page.",
-    "stopped": "What was measured by then is on the Results page; a stopped contender can be started again.",
-    "failed": "The reasons are listed on the Race page; a failed contender can be started again from the shared dense network.",
+    "stopped": "What was measured by then is on the Results page; a stopped contender can go on where it was, uncut.",
+    "failed": "The reasons are listed on the Race page; a failed contender can go on where it was.",
 }
 
 
@@ -100,5 +100,6 @@ def plain_state(state: str) -> str:
 def doing(run: RunInfo) -> str:
     """State of one contender, with its place in the queue or its stage."""
     if run.state == "queued":
-        return f"{STATES['queued']}, place {run.place}" if run.place else STATES["queued"]
+        place = f", place {run.place}" if run.place else ""
+        return STATES["queued"] + place + (f", priority {run.priority}" if run.priority else "")
     return STATES[run.state]

@@ -5,24 +5,23 @@ import streamlit as st
 
 from app import context, panels, tables, words
 from catalyst_core import figures, frames
-from catalyst_core.store import RaceInfo, RunInfo, Store
+from catalyst_core.store import RaceInfo, RaceLine, RunInfo, Store
 
 
-def choose(store: Store) -> tuple[RaceInfo, RunInfo]:
+def choose(store: Store, lines: list[RaceLine]) -> tuple[RaceInfo, RunInfo]:
     """The race and the contender to look at."""
-    races = store.races()
-    ids = [race.id for race in races]
+    texts = {line.id: panels.race_text(line) for line in lines}
     known = context.race_id()
     left, right = st.columns([3, 2])
     race_id = left.selectbox(
         "Race",
-        ids,
-        index=ids.index(known) if known in ids else 0,
-        format_func=lambda one: panels.race_text(races[ids.index(one)]),
+        list(texts),
+        index=list(texts).index(known) if known in texts else 0,
+        format_func=texts.__getitem__,
         key=f"lab_race_{known}",
     )
     context.select(race_id)
-    race = races[ids.index(race_id)]
+    race = store.race(race_id)
     names = {run.id: f"{words.contender(run)} ({words.plain_state(run.state)})" for run in race.runs}
     chosen = right.selectbox("Contender", list(names), format_func=names.__getitem__, key=f"lab_run_{race_id}")
     return race, next(run for run in race.runs if run.id == chosen)
@@ -79,8 +78,11 @@ def what_if(view: frames.RaceView, run: RunInfo, now: pd.DataFrame) -> None:
 
 st.title("Lab")
 store = context.store()
-if store.races():
-    show(store, *choose(store))
+lines, away = context.lines()
+if away:
+    st.warning(away)
+if lines:
+    show(store, *choose(store, lines))
 else:
     st.info("There is no race yet, so there is no contender to look at. Start one on the Race page.")
     st.page_link("../pages/race.py", label="Start a race", query_params={"race": "new"})

@@ -1,17 +1,18 @@
 """Race: set one up, start it, watch it and steer it while it runs."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import access, context, forms, live, panels, steering, words
+from app import access, context, forms, live, lives, panels, steering, words
 from app.gallery import Sight, gallery
 from catalyst_core import figures, frames
 from catalyst_core.config import RaceConfig
 from catalyst_core.engine import launcher
-from catalyst_core.errors import NotFoundError, UsageError
+from catalyst_core.errors import NotFoundError
 from catalyst_core.events import Command, CommandName, State
 from catalyst_core.figures.curves import CLOCKS
 from catalyst_core.frames import RaceView
@@ -24,8 +25,18 @@ BUTTONS: dict[CommandName, set[State]] = {  # what each is for
     "resume": {"paused"},
     "stop": {"running", "paused", "queued"},
 }
+FINISHED_TICK_SECONDS = 5.0
+GO_ON_HELP: dict[str, Any] = {"help": "Failed and stopped contenders, each from where it was"}
 LONGEST_STEP = 12  # digits
 SECONDS = {"margins": "Margins", "flips": "Flip curve"}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Parts of the page that the live part writes into."""
+
+    lines: DeltaGenerator  # a line a contender
+    notices: DeltaGenerator
 
 
 @context.changes
@@ -42,12 +53,6 @@ def start(store: Store, values: dict[str, Any]) -> None:
 def command(store: Store, race_id: str, name: CommandName) -> None:
     """Pause, resume or stop every live contender."""
     launcher.send_race(store, race_id, Command(name=name, who=context.who()))
-
-
-@context.changes
-def again(store: Store, race_id: str) -> None:
-    """Start the failed and stopped contenders again."""
-    launcher.resume_race(store, race_id)
 
 
 def setup(store: Store, newest: RaceInfo | None) -> None:
@@ -109,7 +114,7 @@ def header(store: Store, race: RaceInfo) -> None:
                 settings = {"disabled": not wanted & states} | viewer
                 st.button(name.capitalize(), on_click=command, args=(store, race.id, name), key=f"race_{name}", **settings)
         if states & {"failed", "stopped"}:
-            st.button("Start failed and stopped again", on_click=again, args=(store, race.id), **viewer)
+            st.button("Go on with all", on_click=lives.all_go_on, args=(store, race.id), **GO_ON_HELP | viewer)
         st.button("Change and race again", on_click=context.new_race, args=(race.id,))
         st.button("New race", on_click=context.new_race)
     st.caption(f"{panels.plain(words.facts(race))}  \n{words.state(race)}")
@@ -121,7 +126,7 @@ def choose(view: RaceView) -> Sight:
     first, second, third = st.columns([5, 6, 1.6], vertical_alignment="bottom")
     with first:
         step = step_slider(race)
-    labels = panels.choose_labels(second, [method.label for method in race.config.methods])
+    labels = panels.choose_labels(second, race.labels)
     with third.popover("View", width="stretch"):
         clock = st.segmented_control(
             "Curves over", list(CLOCKS), default="step", required=True, key="clock", persist_state="session"
@@ -140,7 +145,7 @@ def choose(view: RaceView) -> Sight:
 
 def step_slider(race: RaceInfo) -> int | None:
     """The step that all figures show; at its right end the newest one."""
-    total = max(run.total_steps for run in race.runs)
+    total = steering.total_steps(race)
     wanted = st.query_params.get("step", "")
     key = f"step@{race.id}@{total}"
     step = st.slider(
@@ -161,11 +166,11 @@ def step_slider(race: RaceInfo) -> int | None:
 
 
 @context.guarded
-def tick(store: Store, race_id: str, lines: DeltaGenerator, sight: Sight, drawn_for: tuple[object, ...]) -> None:
+def tick(store: Store, race_id: str, places: Places, sight: Sight, drawn_for: tuple[object, ...]) -> None:
     """The live part: status lines and figures. A change of what the page around it depends on draws the page anew."""
-    launcher.watch(store)
-    view = context.view(race_id)
-    lines.html(panels.status_table(view.race.runs, datetime.now(UTC), sight.theme))
+    view, away = look(race_id)
+    lives.render_notices(places.notices, lives.notices(store, view, away))
+    places.lines.html(panels.status_table(view.race.runs, datetime.now(UTC), sight.theme))
     live.show(gallery(view, sight), key="race_figures")
     count = sum(len(events) for events in view.events.values())
     st.html(f"<span data-testid='tick' data-n='{count}' data-state='{view.race.state}'></span>")
@@ -173,35 +178,67 @@ def tick(store: Store, race_id: str, lines: DeltaGenerator, sight: Sight, drawn_
         st.rerun()  # last: the browser drops what a fragment has not drawn by its end
 
 
+@context.guarded
+def tick_of_a_finished_race(race_id: str, drawn_for: tuple[object, ...]) -> None:
+    """Whether somebody lets it go on, forks it or deletes it."""
+    view, _ = look(race_id)
+    if steering.signature(view, context.who()) != drawn_for:
+        st.rerun()
+
+
+def look(race_id: str) -> tuple[RaceView, str]:
+    """What is known of the race by now, as `context.latest`; the page is drawn anew if somebody has deleted it."""
+    try:
+        return context.latest(race_id)
+    except NotFoundError:
+        st.rerun()
+
+
 def watch(store: Store, race: RaceInfo) -> None:
     """A race that was started: its header, controls and live part."""
     context.select(race.id)
-    launcher.watch(store)
-    view = context.view(race.id)
+    view, away = context.latest(race.id)
     # Places of their own: what comes and goes above the figures must not move them in the page, or they lose their zoom.
-    top, failures, lines, sliders, view_bar = st.container(), st.container(), st.empty(), st.container(), st.container()
+    top, told, failures, lines, sliders, history, view_bar = (
+        st.container(), st.empty(), st.container(), st.empty(), st.container(), st.container(), st.container(),
+    )  # fmt: skip
+    lives.render_notices(told, lives.notices(store, view, away))
     lines.html(panels.status_table(view.race.runs, datetime.now(UTC), context.theme()))  # no hole until the first tick
     with top:
         header(store, view.race)
     with failures:
-        panels.render_failures(view.race.runs)
+        lives.render_failures(store, view)
     if not view.race.is_finished:
         with sliders:
             steering.render_sliders(store, view)
+    with history:
+        lives.render_history(view)
+        lives.render_forks(store, view)
     with view_bar:
         sight = choose(view)
     drawn_for = steering.signature(view, context.who())
-    begun = any(run.total_steps for run in view.race.runs)
-    every = None if view.race.is_finished else TICK_SECONDS if begun else FIRST_TICK_SECONDS
-    st.fragment(tick, run_every=every)(store, race.id, lines, sight, drawn_for)
+    begun = steering.total_steps(view.race) > 0
+    finished = view.race.is_finished and not away
+    every = None if finished else TICK_SECONDS if begun else FIRST_TICK_SECONDS
+    st.fragment(tick, run_every=every)(store, race.id, Places(lines, told), sight, drawn_for)
+    if finished:
+        st.fragment(tick_of_a_finished_race, run_every=FINISHED_TICK_SECONDS)(race.id, drawn_for)
+
+
+def missing(error: NotFoundError) -> None:
+    """A race that is not there, or not any more."""
+    st.error(context.sentence(error))
+    st.page_link("../pages/runs.py", label="All races")
+    st.query_params["race"] = "new"  # the form below stays when it is used
 
 
 store = context.store()
 race = None
 try:
     race = context.chosen_race()
-except UsageError as error:
-    st.error(context.sentence(error))
+except NotFoundError as error:
+    missing(error)
+    race = store.newest_race()
 looked_for = context.race_id()
 if race is None or looked_for == "new" or (not looked_for and race.is_finished):
     setup(store, race)

@@ -4,24 +4,24 @@ import streamlit as st
 
 from app import context, panels, tables, words
 from catalyst_core import export, figures, frames
-from catalyst_core.store import RaceInfo, Store
+from catalyst_core.store import RaceInfo, RaceLine, Store
 
 
-def choose(races: list[RaceInfo]) -> list[RaceInfo]:
-    """The races to compare: those in the URL, else the one looked at last, else the newest with a ledger."""
-    ids = [race.id for race in races]
-    wanted = [one for one in st.query_params.get("race", context.race_id()).split(",") if one in ids]
-    ready = [race.id for race in races if any(run.ledger for run in race.runs)]
+def choose(store: Store, lines: list[RaceLine]) -> list[RaceInfo]:
+    """The races to compare: those in the URL, else the one looked at last, else the newest that has ended."""
+    texts = {line.id: panels.race_text(line) for line in lines}
+    wanted = [one for one in st.query_params.get("race", context.race_id()).split(",") if one in texts]
+    ready = [line.id for line in lines if line.counts["completed"] or line.counts["stopped"]]
     chosen = st.multiselect(
         "Races",
-        ids,
-        default=wanted or ready[:1] or ids[:1],
-        format_func=lambda race_id: panels.race_text(races[ids.index(race_id)]),
+        list(texts),
+        default=wanted or ready[:1] or list(texts)[:1],
+        format_func=texts.__getitem__,
         key=f"results_races_{','.join(wanted)}",
     )
     if len(chosen) == 1:
         context.select(chosen[0])
-    return [races[ids.index(race_id)] for race_id in chosen]
+    return [store.race(race_id) for race_id in chosen]
 
 
 def downloads(store: Store, races: list[RaceInfo]) -> None:
@@ -78,11 +78,13 @@ def show(store: Store, races: list[RaceInfo]) -> None:
 
 st.title("Results")
 store = context.store()
-races = store.races()
-if not races:
+lines, away = context.lines()
+if away:
+    st.warning(away)
+if not lines:
     st.info("There is no race yet, so there are no results. Start one on the Race page.")
     st.page_link("../pages/race.py", label="Start a race", query_params={"race": "new"})
-elif chosen := choose(races):
+elif chosen := choose(store, lines):
     show(store, chosen)
 else:
     st.info("Choose at least one race.")

@@ -172,19 +172,19 @@ def test_contenders_can_be_left_out(store):
 def test_queued_and_failed_contenders_have_words(store):
     queued = store.create_race(synthetic.config(**SMALL))
     at = healthy(run(race=queued))
-    assert "waits for a free processor core" in words(at)
+    assert "waits for its turn" in words(at)
     assert "All contenders are queued" in json.dumps(figures(at))
     failed = fill(store, synthetic.config(**SMALL), until=300, fail="the loss is not a number")
     at = healthy(run(race=failed.id))
     assert "the loss is not a number" in at.expander[0].label
     assert at.code[0].value == "line one\nline two"
-    assert any(button.label == "Start failed and stopped again" for button in at.button)
+    assert any(button.label == "Go on with all" for button in at.button)
 
 
 def test_resume_starts_the_failed_contenders(store, started):
     race = fill(store, synthetic.config(**SMALL), until=300, fail="killed")
     at = run(race=race.id)
-    next(button for button in at.button if button.label == "Start failed and stopped again").click().run()
+    next(button for button in at.button if button.label == "Go on with all").click().run()
     assert started == [one.id for one in race.runs]
     assert {one.state for one in store.race(race.id).runs} == {"queued"}
 
