@@ -66,10 +66,12 @@ def resume_run(store: Store, run_id: str) -> None:
     dispatch(store)
 
 
-def fork(store: Store, run_id: str, checkpoint: str, variant: str, settings: Mapping[str, Value] | None = None) -> str:
+def fork(
+    store: Store, run_id: str, checkpoint: str, variant: str, settings: Mapping[str, Value] | None = None, who: str = "fork"
+) -> str:
     """A new contender of the same race that goes on from a kept checkpoint, with other `settings`; returns its id.
 
-    Raises CheckpointError (not kept, or not there any more), ConfigError (the name, a setting), NotFoundError, StoreError.
+    `who` is named in the history of these settings. Raises CheckpointError (not kept, or not there any more), ConfigError (the name, a setting), NotFoundError, StoreError.
     """
     room.check_start(store)
     source = store.run(run_id)
@@ -80,19 +82,24 @@ def fork(store: Store, run_id: str, checkpoint: str, variant: str, settings: Map
         raise CheckpointError(f"run {run_id} has no checkpoint {checkpoint[:60]!r}{has}")
     new = store.fork(run_id, checkpoint, variant)
     for name, value in chosen.items():
-        store.send(new, Command(name=name, value=value, who="fork"))  # type: ignore[arg-type]
+        store.send(new, Command(name=name, value=value, who=who))  # type: ignore[arg-type]
     dispatch(store)
     return new
 
 
+def checkpoints(store: Store, run_id: str) -> Path:
+    """The folder of a run's checkpoints, which may be missing."""
+    return store.run_folder(run_id) / "checkpoints"
+
+
 def checkpoint_file(store: Store, run_id: str, name: str) -> Path:
     """Where a run keeps the checkpoint of that name. Nothing is looked for outside the run's own folder."""
-    return store.run_folder(run_id) / "checkpoints" / f"{Path(name).name}.pt"
+    return checkpoints(store, run_id) / f"{Path(name).name}.pt"
 
 
 def adopt_checkpoint(store: Store, run: RunInfo) -> None:
     """Give a fork the checkpoint of its origin, unless it has some of its own. Raises CheckpointError."""
-    mine = store.run_folder(run.id) / "checkpoints"
+    mine = checkpoints(store, run.id)
     if run.parent is None or any(mine.glob("*.pt")):
         return
     kept = [stored.event for stored in store.events(run.id, kinds=["checkpoint"])]

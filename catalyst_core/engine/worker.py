@@ -20,7 +20,7 @@ from catalyst_core.engine.heartbeat import log_path, log_tail, this_process
 from catalyst_core.engine.room import limit_mib
 from catalyst_core.engine.slots import slots, threads
 from catalyst_core.errors import CatalystError, NotFoundError, RunFinishedError, StoreUnavailableError
-from catalyst_core.events import Failed
+from catalyst_core.events import Failed, Noted
 from catalyst_core.store import RunInfo, Store, open_store
 
 QUEUE_SECONDS = 0.5
@@ -88,6 +88,8 @@ def _train(store: Store, run: RunInfo, channel: Channel) -> None:
     dense = store.files / "dense"
     dense.mkdir(parents=True, exist_ok=True)
     launcher.adopt_checkpoint(store, run)
+    if run.stage not in ("", "dense") and not any(launcher.checkpoints(store, run.id).glob("*.pt")):
+        channel.emit(Noted(step=run.step, text="it has no checkpoint: it goes on from the dense network"))
     history = _patiently(lambda: store.settings(run.id))
     folders = Folders(run=store.run_folder(run.id), dense=dense, no_room=channel.no_room)
     train(run.config, channel.emit, channel.commands, folders, history, channel.committed)
