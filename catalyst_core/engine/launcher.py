@@ -71,7 +71,8 @@ def fork(
 ) -> str:
     """A new contender of the same race that goes on from a kept checkpoint, with other `settings`; returns its id.
 
-    `who` is named in the history of these settings. Raises CheckpointError (not kept, or not there any more), ConfigError (the name, a setting), NotFoundError, StoreError.
+    `who` is named in the history of these settings. Raises CheckpointError (not kept, or not there any more), ConfigError
+    (the name, a setting), NotFoundError, StoreError.
     """
     room.check_start(store)
     source = store.run(run_id)
