@@ -12,8 +12,6 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +23,7 @@ from catalyst_core.engine.spool import Spool
 from catalyst_core.errors import CatalystError, EngineError, NotFoundError, RunFinishedError, StoreError
 from catalyst_core.events import Command, Event, Failed, Noted, StateChanged
 from catalyst_core.store import RunInfo, Store, StoredCommand
+from catalyst_core.store.sql import bytes_in
 
 FLUSH_SECONDS = 0.25
 THIN_SECONDS = 60.0  # between two thinnings of old looks at the filters
@@ -167,8 +166,7 @@ class Channel:
             self._fetched = sent.id
 
     def _beat(self) -> None:
-        taken = sum(entry.stat().st_size for entry in _files(self._folder))
-        rss = self._me.memory_info().rss
+        taken, rss = bytes_in(self._folder), self._me.memory_info().rss
         with contextlib.suppress(OSError):  # a full disk
             note_kills(self._folder)
         self._store.beat(self._run.id, self._run.attempt, rss=rss, bytes=taken, note=self._room.lacking)
@@ -216,13 +214,3 @@ class Channel:
             self._store.append(self._run.id, [*self._buffer, failed], self._run.attempt)
         finally:
             os._exit(1)
-
-
-def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """All files below a folder, as far as they stay there meanwhile."""
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _files(Path(entry.path))
-            else:
-                yield entry

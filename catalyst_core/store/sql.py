@@ -16,7 +16,7 @@ class SqlStore(Races, Queue, Runs):
 
     def sizes(self) -> Sizes:
         """Bytes of the database and of the files, and how many are free on the files' disk. Raises StoreError."""
-        return Sizes(self._backend.size(), _bytes_in(self.files), _bytes_free(self.files))
+        return Sizes(self._backend.size(), bytes_in(self.files), _bytes_free(self.files))
 
     def tidy(self) -> None:
         """Give the room of what is not needed any more back to the disk, as far as others let it."""
@@ -28,7 +28,8 @@ class SqlStore(Races, Queue, Runs):
         return sizes.database + sizes.files
 
 
-def _bytes_in(folder: Path) -> int:
+def bytes_in(folder: Path) -> int:
+    """What all files below a folder take; it may change meanwhile."""
     total = 0
     for parent, _, names in os.walk(folder):
         for name in names:
