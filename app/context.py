@@ -170,6 +170,7 @@ def select(race: str) -> None:
         for name in ("step", "methods", "from"):
             st.query_params.pop(name, None)
     st.session_state["looked_at"] = race
+    st.session_state.pop("form_open", None)
     st.query_params["race"] = race
 
 

@@ -102,7 +102,7 @@ def kept(store: Store, view: RaceView) -> list[Kept]:
 def fork(store: Store, chosen: Kept, name: str, settings: Mapping[str, float | None]) -> None:
     """Start a new contender from a checkpoint. Not a callback, as `start` on the Race page."""
     given = {setting: value for setting, value in settings.items() if value is not None}
-    launcher.fork(store, chosen.run.id, chosen.event.name, name.strip(), given)
+    launcher.fork(store, chosen.run.id, chosen.event.name, name.strip(), given, who=context.who())
     st.rerun()
 
 

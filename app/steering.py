@@ -5,6 +5,7 @@ a slider's value on every run would swallow what is typed while the change is on
 """
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from app import access, context, forms
 from catalyst_core.catalog import METHODS
 from catalyst_core.changes import WORDS
 from catalyst_core.engine import launcher
-from catalyst_core.events import Command, SettingName, Value
+from catalyst_core.events import Command, SettingChanged, SettingName, Value
 from catalyst_core.figures import style
 from catalyst_core.frames import RaceView
 from catalyst_core.frames.tables import AUTOMATIC
@@ -24,7 +25,6 @@ BEFORE_CUT = ("", "dense", "sparse")
 PER_DECADE = 20
 RATES = (1e-4, 1.0)  # of the learning-rate slider
 IN_A_ROW = 6
-OF_ONE = (AUTOMATIC, "fork")  # who changed a setting of a single contender: a slider for all of them does not follow
 RAMPS = {"ramp": "Ramp", "constant": "Constant"}
 TITLES: dict[SettingName, dict[str, str]] = {"solver": forms.SOLVERS, "schedule": RAMPS}
 HELP: dict[SettingName, str] = {
@@ -90,19 +90,27 @@ def by_others(view: RaceView, setting: Setting, me: str) -> tuple[int, Value]:
     changes = [
         (time, event)
         for record in view.records.values()
-        if setting.label in (None, record.info.label)
+        if _follows(view.race, setting, record.info)
         for time, event in record.changed
-        if event.name == setting.name and not (setting.label is None and event.who in OF_ONE)
+        if isinstance(event, SettingChanged) and event.name == setting.name
+        if setting.label is not None or event.who != AUTOMATIC
     ]
-    newest = max(changes, key=lambda change: change[0])[1].new if changes else setting.start
+    newest = sorted(changes, key=lambda change: change[0])[-1][1].new if changes else setting.start  # of equal times the last
     return sum(event.who != me or (setting, event.new) not in sent for _, event in changes), newest
+
+
+def _follows(race: RaceInfo, setting: Setting, run: RunInfo) -> bool:
+    """Whether the widget shows what this contender was given. One for all follows forks only where nothing else is left."""
+    if setting.label is not None:
+        return setting.label == run.label
+    return run.parent is None or all(one.is_finished for one in race.runs if one.parent is None)
 
 
 def signature(view: RaceView, me: str) -> tuple[object, ...]:
     """What the page around the live part depends on; when it changes the page is drawn anew."""
     race = view.race
     changeable = [(can_change(race.runs, setting), by_others(view, setting, me)[0]) for setting in settings(race) + options(race)]
-    told = [(len(one.changed), len(one.rolled_back), len(one.kept), len(one.failed)) for one in view.records.values()]
+    told = [(len(one.changed), len(one.kept), len(one.failed)) for one in view.records.values()]
     return tuple(changeable), tuple((run.state, run.attempt) for run in race.runs), tuple(told), total_steps(race)
 
 
@@ -121,19 +129,24 @@ def ladder(limits: tuple[float, float], value: float) -> list[float]:
 
 @context.changes
 def send(store: Store, race_id: str, setting: Setting, key: str) -> None:
-    """Tell the running contenders what the widget was moved to."""
-    chosen = st.session_state[key]
-    value: Value = str(chosen) if setting.name in WORDS else float(chosen)
-    st.session_state.setdefault("_sent", set()).add((setting, value))
-    launcher.send_race(store, race_id, Command(name=setting.name, value=value, who=context.who()), label=setting.label)
+    """Tell the running contenders what the widget was moved to.
+
+    Streamlit begins with the next key press while this one still waits for the store: they have to arrive in their order.
+    """
+    with st.session_state.setdefault("_sending", threading.Lock()):
+        chosen = st.session_state[key]
+        value: Value = str(chosen) if setting.name in WORDS else float(chosen)
+        st.session_state.setdefault("_sent", set()).add((setting, value))
+        launcher.send_race(store, race_id, Command(name=setting.name, value=value, who=context.who()), label=setting.label)
 
 
 def render_sliders(store: Store, view: RaceView) -> None:
     """One slider a setting, in rows, and the options behind a button at their end."""
     chosen: list[Setting | None] = [*settings(view.race), None]
-    for start in range(0, len(chosen), IN_A_ROW):
-        row = chosen[start : start + IN_A_ROW]
-        for column, setting in zip(st.columns(min(len(chosen), IN_A_ROW), vertical_alignment="bottom"), row, strict=False):
+    many = math.ceil(len(chosen) / math.ceil(len(chosen) / IN_A_ROW))  # in each row, as evenly as it goes
+    for start in range(0, len(chosen), many):
+        row = chosen[start : start + many]
+        for column, setting in zip(st.columns(many, vertical_alignment="bottom"), row, strict=False):
             with column:
                 if setting is not None:
                     _widget(store, view, setting)

@@ -83,6 +83,7 @@ def render_changes(changes: pd.DataFrame) -> None:
             "Why": newest["reason"].to_numpy(),
         }
     )
+    table = table if newest["reason"].any() else table.drop(columns="Why")
     config = {"When": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")}
     st.dataframe(table, hide_index=True, column_config=config, key="changes", alt="Changes of the running race")
 

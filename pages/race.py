@@ -57,6 +57,7 @@ def command(store: Store, race_id: str, name: CommandName) -> None:
 
 def setup(store: Store, newest: RaceInfo | None) -> None:
     """The form at the left; in the middle what to do, and the newest race if there is one."""
+    st.session_state["form_open"] = True
     with st.sidebar:
         st.subheader("New race")
         main, button, more = st.container(), st.container(), st.container()
@@ -240,7 +241,8 @@ except NotFoundError as error:
     missing(error)
     race = store.newest_race()
 looked_for = context.race_id()
-if race is None or looked_for == "new" or (not looked_for and race.is_finished):
+# A form that somebody is filling in stays, also when somebody else starts a race meanwhile.
+if race is None or looked_for == "new" or (not looked_for and (race.is_finished or "form_open" in st.session_state)):
     setup(store, race)
 else:
     watch(store, race)

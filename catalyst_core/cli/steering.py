@@ -53,7 +53,7 @@ def fork(options: argparse.Namespace) -> int:
     source = one_run(found)
     settings = dict(_assignment(text) for text in options.set)
     checkpoint = _checkpoint(found, source.id, options.checkpoint)
-    new = launcher.fork(found.store, source.id, checkpoint, options.name, settings)
+    new = launcher.fork(found.store, source.id, checkpoint, options.name, settings, who=me())
     if not options.detach:
         return follow(found.store, found.race.id, as_json=options.json)
     record = {"race": found.race.id, "run": new, "parent": source.id, "checkpoint": checkpoint, "name": options.name}

@@ -153,14 +153,14 @@ def _begins(sheet: Sheet, panel: Panel, stages: dict[str, float], *, labelled: b
 
 
 def _changes(sheet: Sheet, panels: Sequence[Panel], changes: pd.DataFrame, x: Clock) -> None:
-    """One mark for what was changed, or went back, in several contenders at about the same time."""
+    """One mark for what was changed, or went back, at about the same time: in several contenders, or in several steps."""
     span = max(float(changes[x].max()), 1.0)
     about = (changes[x] / span * 100).round().astype(int).rename("about")
-    groups = list(changes.groupby(["name", "new", about], sort=False))
+    groups = list(changes.groupby(["name", about], sort=False))
     lines = Counter[int]()  # labels at each place: a halved learning rate stands above the roll-back that it followed
-    for (name, new, place), same in groups:
+    for (name, place), same in groups:
         at = float(same[x].min())
-        said = _said(str(name), list(dict.fromkeys(same["old"])), new)
+        said = _said(str(name), same)
         for panel in panels:
             sheet.line(panel, x=(at, at), y=(0, 1), yref=f"{panel.y} domain", color=sheet.paper.ink, dash="dot")
         shown_text = said if len(groups) <= SAID else "▾"
@@ -170,10 +170,12 @@ def _changes(sheet: Sheet, panels: Sequence[Panel], changes: pd.DataFrame, x: Cl
         lines[place] += 1
 
 
-def _said(name: str, old: list[Value], new: Value) -> str:
-    """'λ 0.3 → 1', or '→ 1' alone where the contenders came from different values."""
+def _said(name: str, same: pd.DataFrame) -> str:
+    """'λ 0.3 → 1', each contender from its first value to its last; '→ 1' alone where they came from different ones."""
+    runs = same.groupby("run", observed=True, sort=False)
+    old, new = (list(dict.fromkeys(column)) for column in (runs["old"].first(), runs["new"].last()))
     before = f"{_value(old[0])} " if len(old) == 1 else ""
-    return f"{NAMES.get(name, name.replace('_', ' '))} {before}→ {_value(new)}"
+    return f"{NAMES.get(name, name.replace('_', ' '))} {before}→ {_value(new[0]) if len(new) == 1 else 'several values'}"
 
 
 def _hover(said: str, same: pd.DataFrame) -> str:

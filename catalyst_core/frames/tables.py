@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from catalyst_core.events import STAGES, Value
+from catalyst_core.events import STAGES, RolledBack, SettingChanged, Value
 from catalyst_core.frames.columns import categorical, whose
 from catalyst_core.frames.view import LOGGED, RaceView, RunRecord
 
@@ -92,17 +92,15 @@ class _Change(NamedTuple):
     time: float
 
 
-def _changes_of(record: RunRecord) -> list[_Change]:
-    changed = [_Change(one.step, one.name, one.old, one.new, one.who, "", time) for time, one in record.changed]
-    back = [
-        _Change(one.step, ROLL_BACK, one.from_step, one.step, AUTOMATIC, one.reason, time) for time, one in record.rolled_back
-    ]
-    return sorted(back + changed, key=lambda change: change.time)  # what followed from a roll-back has its time: it comes behind
+def _change(time: float, event: SettingChanged | RolledBack) -> _Change:
+    if isinstance(event, RolledBack):
+        return _Change(event.step, ROLL_BACK, event.from_step, event.step, AUTOMATIC, event.reason, time)
+    return _Change(event.step, event.name, event.old, event.new, event.who, "", time)
 
 
 def _changes(view: RaceView) -> pd.DataFrame:
     records = list(view.records.values())
-    rows = [_changes_of(record) for record in records]
+    rows = [[_change(*told) for told in record.changed] for record in records]
     steps = [np.array([change.step for change in part], dtype=float) for part in rows]
     clocks = [record.clock(mine) for record, mine in zip(records, steps, strict=True)]
     found = pd.DataFrame([change for part in rows for change in part], columns=_Change._fields)

@@ -127,9 +127,8 @@ class RunRecord:
     logged: list[tuple[float, ...]] = field(default_factory=list)  # LOGGED of every StepLogged
     logged_stages: list[str] = field(default_factory=list)
     evaluated: list[Evaluated] = field(default_factory=list)
-    changed: list[tuple[float, SettingChanged]] = field(default_factory=list)  # with the time it was stored, as the next two
-    rolled_back: list[tuple[float, RolledBack]] = field(default_factory=list)
-    failed: list[tuple[float, Failed]] = field(default_factory=list)  # also those that it has gone on after
+    changed: list[tuple[float, SettingChanged | RolledBack]] = field(default_factory=list)  # with the time it was stored
+    failed: list[Failed] = field(default_factory=list)  # also those that it has gone on after
     kept: dict[str, CheckpointKept] = field(default_factory=dict)  # by name, oldest first
     measured: list[Measurement] = field(default_factory=list)
     cut: int | None = None  # how many measurements there were when the cut was made
@@ -154,12 +153,10 @@ class RunRecord:
                 self.evaluated.append(event)
             case FiltersMeasured() as event:
                 self._measure(_measurement(event))
-            case SettingChanged() as event:
+            case SettingChanged() | RolledBack() as event:
                 self.changed.append((stored.time, event))
-            case RolledBack() as event:
-                self.rolled_back.append((stored.time, event))
             case Failed() as event:
-                self.failed.append((stored.time, event))
+                self.failed.append(event)
             case CheckpointKept() as event:
                 self.kept[event.name] = event
             case Noted() as event:
