@@ -20,8 +20,9 @@ from catalyst_core.events import Command, Event, Finished, GroupsFound, Noted, P
 from catalyst_core.filters import find_groups
 from catalyst_core.groups import decay_groups
 from catalyst_core.models import build_model
-from catalyst_core.regularizers import Regularizer, build_regularizer
+from catalyst_core.regularizers import Regularizer
 from catalyst_core.surgery import remove_filters
+from catalyst_core.training import methods
 from catalyst_core.training.batches import Batches
 from catalyst_core.training.checkpoint import Dense, save_pruned
 from catalyst_core.training.control import Control
@@ -125,7 +126,7 @@ class Contender:
         dense network.
         """
         # The settings in force, and what a plain magnitude cut would do: the second is what dense training is watched with.
-        settings, watcher = self._regularizer(self.config.method.name), self._regularizer("none")
+        settings, watcher = (methods.watching(self.config, self.groups, name) for name in (self.config.method.name, "none"))
         self.control.regularizers = [settings, watcher]
         if point is None:
             self._introduce()
@@ -166,7 +167,7 @@ class Contender:
         else:
             self._load_own_state(point.state["own"])
             self.model.load_state_dict(point.state["model"])
-            regularizer = self._regularizer(self.config.method.name, settings)
+            regularizer = methods.training(self.config, self.groups, settings, self.plan.sparse)
         self.control.regularizers = [regularizer]
         parameters = decay_groups(self.model, self.groups, self.config.schedule.weight_decay)
         training = Training(self.model, RegularizerProbe(regularizer), self.loop.optimizer(parameters), regularizer)
@@ -181,7 +182,7 @@ class Contender:
             self.tell(measured_event(self.control.regularizers[1].measure(), self.loop.step, "sparse"))
             report = canonicalize(self.model, self.groups)
             self.tell(Noted(step=self.loop.step, text=f"canonical form: {report}"))
-        regularizer = self._regularizer(self.config.method.name, settings)
+        regularizer = methods.training(self.config, self.groups, settings, self.plan.sparse)
         self.tell(measured_event(regularizer.measure(), self.loop.step, "sparse"))
         return regularizer
 
@@ -276,29 +277,6 @@ class Contender:
             self.decisions, self.magnitudes = Decisions(kept=own["kept"], undecided=0), own["magnitudes"].numpy()
 
     # small things
-
-    def _regularizer(self, name: str, settings: Regularizer | None = None) -> Regularizer:
-        """A regularizer of these groups; with `settings`, the one for sparse training, with the settings now in force."""
-        method = self.config.method
-        strength = settings.strength if settings else method.strength if name == method.name else None
-        if method.start_ratio is not None and name == method.name:
-            budget: dict[str, Any] = {"start_ratio": method.start_ratio}
-        else:
-            unit = "pruning_ratio" if self.config.macs_ratio is None else "macs_ratio"
-            budget = {unit: getattr(settings or self.config, unit)}
-            budget |= {"allocation": method.allocation, "keep_at_least": method.keep_at_least}
-        regularizer = build_regularizer(
-            name,
-            self.groups,
-            **budget,
-            strength=strength,
-            solver=settings.solver if settings else method.solver,  # type: ignore[arg-type]
-            total_steps=self.plan.sparse if settings else None,
-            generator_seed=self.config.seed,
-        )
-        if settings:
-            regularizer.schedule = settings.schedule
-        return regularizer
 
     def _stage(self, stage: Stage, steps: int) -> None:
         self.tell.begin(stage)
