@@ -24,6 +24,7 @@ OF_THE_CLOCK = ("seconds", "latency")  # parts of the names of numbers that no t
 OF_A_PROCESS = ("failed", "checkpoint", "state", "note")  # kinds of events that are about a worker, not about its training
 PATIENCE_SECONDS = 3600.0
 LOOK_SECONDS = 0.1
+SPREAD = 0.95  # share of the race by which the last kill is due
 AT_WORK = 0.75  # of the kills are for workers at work if there are any: they spend most of their time waiting and importing
 
 
@@ -84,7 +85,8 @@ class _Murderer:
         for stored in self._store.race_events(race.id, after=max(self._seen, default=0)):
             self._seen[stored.cursor] = stored.event.model_dump_json()
         victims = [run for run in race.runs if run.process and not run.is_finished and is_alive(run.process)]
-        if self.kills < self._most and victims and time.monotonic() >= self._next:
+        spread = _progress(race) >= SPREAD * self.kills / max(self._most, 1)  # over all of the race
+        if self.kills < self._most and victims and spread and time.monotonic() >= self._next:
             at_work = [run for run in victims if run.state != "queued"]
             if at_work and self._random.random() < AT_WORK:
                 victims = at_work
@@ -104,6 +106,10 @@ class _Murderer:
         """How many of the events that were committed at any time are not there as they were."""
         now = {stored.cursor: stored.event.model_dump_json() for stored in self._store.race_events(race_id)}
         return sum(now.get(cursor) != body for cursor, body in self._seen.items())
+
+
+def _progress(race: RaceInfo) -> float:
+    return sum(run.progress for run in race.runs) / len(race.runs)
 
 
 def until_finished(

@@ -111,6 +111,12 @@ class Loop:
             self._tell(stage, training.model, training.probe, rate)
         return False
 
+    def begin_after(self, seconds: float) -> None:
+        """Behind the dense stage, which took so many; the same whether it was trained here or elsewhere."""
+        self.load_state(
+            {"step": self.plan.dense, "seconds": seconds, "scale": 1.0, "taken": {"dense": self.plan.dense}, "tally": {}}
+        )
+
     def follow_rate(self) -> None:
         """Take up the peak learning rate that was asked for last."""
         self.scale = self.control.rate / self.plan.peak

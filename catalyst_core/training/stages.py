@@ -147,9 +147,8 @@ class Contender:
 
     def _adopt(self, dense: Dense) -> None:
         self.model.load_state_dict(dense.state)
-        self.loop.step = self.loop.taken["dense"] = self.plan.dense
-        self.loop.seconds = self.dense_seconds = dense.seconds
-        self.loop.scale = 1.0
+        self.loop.begin_after(dense.seconds)
+        self.dense_seconds = dense.seconds
         self.tell.begin("adopted")
         if dense.note:
             self.tell(Noted(step=self.loop.step, text=dense.note))

@@ -4,7 +4,7 @@ import pytest
 
 from catalyst_core.errors import DivergedError
 from catalyst_core.events import CheckpointKept, Command, Noted, RolledBack, SettingChanged
-from catalyst_core.training import keeper, loop
+from catalyst_core.training import keeper, loop, plan
 from tests.training.lives import Lives, moments, same_weights, told
 from tests.training.tiny import contender
 
@@ -193,3 +193,10 @@ def test_dense_training_that_explodes_begins_again_for_everybody(tmp_path, monke
     second = Lives(tmp_path, contender("group_lasso"), run="second").run()
     for events in (first, second):
         assert any("half the learning rate" in event.text for event in of(events, Noted))
+
+
+def test_who_trained_the_dense_network_and_who_loaded_it_say_the_same_afterwards(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "LOGGED", 9)  # every third of 28 steps: dense training ends between two words
+    trained = Lives(tmp_path, contender("l1")).run()
+    loaded = Lives(tmp_path, contender("l1"), run="second").run()
+    assert not_of_dense(trained) == not_of_dense(loaded)
