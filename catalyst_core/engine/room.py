@@ -9,8 +9,8 @@ from catalyst_core.errors import ConfigError, StoreError
 from catalyst_core.store import Store
 
 MIB = 2**20
-START_FREE = 48 * MIB  # a race needs this for checkpoints and events
-WORK_FREE = 16 * MIB  # below this a worker waits: there is still room to say why
+START_FREE = 24 * MIB  # a race on small images takes about 5 MB; larger ones wait when there is no more
+WORK_FREE = 8 * MIB  # below this a worker waits: there is still room to say why
 USUAL_LIMIT = 50_000  # MiB
 LIMIT_SECONDS = 20.0  # between two looks at the size of the store: it means a walk over all files
 
