@@ -85,7 +85,7 @@ def render_history(view: RaceView) -> None:
     changes = frames.changes_frame(view)
     if len(changes):
         with st.expander("What was changed while it ran"):
-            tables.render_changes(changes)
+            st.html(tables.html_table(tables.changes_table(changes)))
 
 
 def kept(store: Store, view: RaceView) -> list[Kept]:

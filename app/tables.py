@@ -1,5 +1,6 @@
 """Ledgers and layers as tables for reading: rounded, in percent, the best said in words."""
 
+import html
 from collections.abc import Callable
 
 import numpy as np
@@ -67,15 +68,15 @@ def render_ledger(summary: pd.DataFrame, *, key: str) -> None:
     st.dataframe(table, hide_index=True, column_config=config, key=key, alt="Ledger")
 
 
-def render_changes(changes: pd.DataFrame) -> None:
-    """A `changes_frame`, newest first, in words."""
+def changes_table(changes: pd.DataFrame) -> pd.DataFrame:
+    """A `changes_frame` in words, newest first; times are this machine's."""
     newest = changes.iloc[::-1]
     table = pd.DataFrame(
         {
-            "When": newest["time"].to_numpy(),
+            "When": [f"{time.astimezone():%Y-%m-%d %H:%M:%S}" for time in newest["time"].dt.to_pydatetime()],
             "Contender": [style.title(label) for label in newest["label"]],
-            "Seed": newest["seed"].to_numpy(),
-            "Step": newest["step"].to_numpy(),
+            "Seed": [str(seed) for seed in newest["seed"]],
+            "Step": [str(step) for step in newest["step"]],
             "What": [name.replace("_", " ") for name in newest["name"]],
             "From": [_value(value) for value in newest["old"]],
             "To": [_value(value) for value in newest["new"]],
@@ -83,9 +84,15 @@ def render_changes(changes: pd.DataFrame) -> None:
             "Why": newest["reason"].to_numpy(),
         }
     )
-    table = table if newest["reason"].any() else table.drop(columns="Why")
-    config = {"When": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")}
-    st.dataframe(table, hide_index=True, column_config=config, key="changes", alt="Changes of the running race")
+    return table if newest["reason"].any() else table.drop(columns="Why")
+
+
+def html_table(table: pd.DataFrame) -> str:
+    """A small table of text as HTML that can be read aloud and searched; everything that is not ours is escaped."""
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in table.columns)
+    rows = ["".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) for row in table.to_numpy()]
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return f"<div class='contenders high'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def _value(value: float | str) -> str:

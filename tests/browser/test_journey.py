@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from app.steering import ladder
 from catalyst_core.catalog import METHODS
+from tests.browser.form import fill_in
 
 pytestmark = pytest.mark.browser
 
@@ -29,21 +30,6 @@ def wait_for_more(page, than):
         "n => Number(document.querySelector('[data-testid=tick]')?.dataset.n ?? 0) > n", arg=than, timeout=SECONDS
     )
     return ticks(page)
-
-
-def set_up_a_small_race(page):
-    """Two contenders with a long sparse stage: it is stopped by hand."""
-    methods = page.get_by_role("combobox", name=re.compile("Methods"))
-    methods.click()
-    for _ in range(3):
-        methods.press("Backspace")
-    methods.press("Escape")
-    expect(page.get_by_text("Group Lasso", exact=True)).to_have_count(0)
-    page.get_by_text("Training", exact=True).click()
-    for name, epochs in (("Dense epochs", "2"), ("Sparse epochs", "400"), ("Fine-tuning epochs", "1")):
-        field = page.get_by_role("spinbutton", name=name, exact=True)
-        field.fill(epochs)
-        field.press("Enter")
 
 
 def zoom(page):
@@ -67,7 +53,7 @@ def test_a_race_from_start_to_files(server, page, told):
     expect(page.get_by_role("heading", name="Race pruning methods against each other")).to_be_visible(timeout=SECONDS)
     expect(page.locator("[data-figure=portrait] .js-plotly-plot")).to_be_visible(timeout=SECONDS)
 
-    set_up_a_small_race(page)
+    fill_in(page, contenders=2, dense=2, sparse=400, finetune=1)  # so long that it is stopped by hand
     page.get_by_role("button", name="Start race", exact=True).click()
     page.wait_for_url(re.compile(r"race=[0-9a-f]{8}"), timeout=SECONDS)
     race_id = re.search(r"race=([0-9a-f]{8})", page.url)[1]
