@@ -19,6 +19,8 @@ from catalyst_core.store import RunInfo, Store
 BEFORE_CUT = ("dense", "sparse")
 BY_ITSELF = "What waits goes on by itself when there is room."
 AS_IT_WAS = "as it was"
+SHOWN_WHOLE = 3  # failures
+SCROLLED = 200  # pixels, of more
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,21 @@ def all_go_on(store: Store, race_id: str) -> None:
 
 
 def render_failures(store: Store, view: RaceView) -> None:
-    """Why contenders failed, with the last lines of their logs, and a button each."""
+    """Why contenders failed, with the last lines of their logs, and a button each; many of them in a box that scrolls."""
+    failed = [run for run in view.race.runs if run.state == "failed"]
+    with st.container(height=SCROLLED if len(failed) > SHOWN_WHOLE else "content", border=False):
+        for run in failed:
+            _failure(store, run)
+
+
+def _failure(store: Store, run: RunInfo) -> None:
     reason = access.why_not()
-    for run in view.race.runs:
-        if run.state == "failed":
-            left, right = st.columns([8, 1])
-            with left:
-                panels.render_failures([run])
-            text = reason or f"From step {run.step} on, as if nothing had happened"
-            button = {"disabled": bool(reason), "help": text, "width": "stretch", "key": f"go_on_{run.id}_{run.attempt}"}
-            right.button("Go on", on_click=go_on, args=(store, run.id), **button)
+    left, right = st.columns([8, 1])
+    with left:
+        panels.render_failures([run])
+    text = reason or f"From step {run.step} on, as if nothing had happened"
+    button: dict[str, Any] = {"disabled": bool(reason), "help": text, "width": "stretch", "key": f"go_on_{run.id}_{run.attempt}"}
+    right.button("Go on", on_click=go_on, args=(store, run.id), **button)
 
 
 def render_history(view: RaceView) -> None:

@@ -12,7 +12,7 @@ from catalyst_core.store import RaceInfo, RunInfo
 STATES = {
     "queued": "◌ queued",
     "running": "▶ running",
-    "paused": "⏸ paused",
+    "paused": "‖ paused",
     "stopping": "◼ stopping",
     "completed": "✓ finished",
     "stopped": "◼ stopped",
@@ -35,6 +35,8 @@ WHAT_NOW = {
     "stopped": "What was measured by then is on the Results page; a stopped contender can go on where it was, uncut.",
     "failed": "The reasons are listed on the Race page; a failed contender can go on where it was.",
 }
+
+WAITING = "Nothing is lost: it goes on from the same step, by itself."
 
 
 def percent(share: float | None, digits: int = 0) -> str:
@@ -88,7 +90,11 @@ def state(race: RaceInfo) -> str:
     counts = {name: sum(run.state == name for run in race.runs) for name in STATES}
     parts = [f"{count} {plain_state(name)}" for name, count in counts.items() if count]
     many = f"{len(race.runs)} contenders" if len(race.runs) > 1 else "1 contender"
-    said = [WHAT_NOW[race.state], *([WHAT_NOW["failed"]] if counts["failed"] and race.state != "failed" else [])]
+    waits = race.state == "paused" and any(run.note for run in race.runs)
+    said = [
+        WAITING if waits else WHAT_NOW[race.state],
+        *([WHAT_NOW["failed"]] if counts["failed"] and race.state != "failed" else []),
+    ]
     return f"{many}: {', '.join(parts)}. {' '.join(said)}"
 
 

@@ -27,7 +27,8 @@ TURNED = "abc\u202egnp.exe"  # written from right to left after the mark
 
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "torch.hub.load"}
-OURS = ("context.STYLE", "panels.status_table(", "f\"<span data-testid='tick'")  # markup: each was read for what it lets in
+# Markup: each was read for what it lets in.
+OURS = ("context.STYLE", "panels.status_table(", "tables.html_table(", "f\"<span data-testid='tick'")
 OUR_SQL = ("f\"VACUUM {', '.join(metadata.tables)}\"",)  # the names of our own tables
 
 

@@ -50,6 +50,8 @@ def test_who_waits_for_room_says_so_and_a_full_disk_is_announced(store, monkeypa
     assert len(warnings(at)) == 1
     assert "Catalyst, seed 0: waiting for disk space: 3 MiB free" in warnings(at)[0]
     assert "goes on by itself" in warnings(at)[0]
+    store.send(race.runs[1].id, Command(name="stop"))
+    assert "it goes on from the same step, by itself" in words(healthy(at.run()))
     store.beat(race.runs[0].id, note="")
     monkeypatch.setattr(room, "lacking", lambda folder, needed=0: "the disk of races has 1 MiB free, 16 are needed")
     assert "The disk is full: the disk of races has 1 MiB free" in warnings(healthy(at.run()))[0]
