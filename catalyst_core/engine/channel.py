@@ -76,7 +76,8 @@ class Channel:
             self._state = event.state
         if not event.key:
             self._count += 1
-            event = event.model_copy(update={"key": f"@{self._run.attempt}.{self._count}"})
+            key = f"@{self._run.position}.{self._run.attempt}.{self._count}"  # a fork has its origin's past, and its keys
+            event = event.model_copy(update={"key": key})
         self._buffer.append(event)
 
     def commands(self) -> list[Command]:

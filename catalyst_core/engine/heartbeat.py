@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from catalyst_core.engine import room
+from catalyst_core.errors import StoreUnavailableError
 from catalyst_core.store import Process, RunInfo, Store
 
 BEAT_SECONDS = 2.0
@@ -118,10 +119,8 @@ class Watch:
                     reason = f"its worker hung: no sign of life for {silent:.0f} s"
                 else:
                     doubtful = True
-            if reason:
-                _end(run)
-                if store.fail(run, reason, log_tail(store, run.id)):
-                    failed.append(run.id)
+            if reason and _failed(store, run, reason):
+                failed.append(run.id)
         return failed, doubtful
 
     def _has_stood_still(self, store: Store, run: RunInfo) -> bool:
@@ -167,8 +166,19 @@ def _silence(run: RunInfo, now: float) -> float:
     return silent if silent > (QUEUED_SECONDS if run.state == "queued" else SILENT_SECONDS) else 0.0
 
 
+def _failed(store: Store, run: RunInfo, reason: str) -> bool:
+    """Record why, then end a hung worker: the other way round somebody else could find it gone and say so first."""
+    try:
+        return store.fail(run, reason, log_tail(store, run.id))
+    except StoreUnavailableError:  # it may be the worker itself that holds the lock
+        _end(run)
+        return store.fail(run, reason, log_tail(store, run.id))
+    finally:
+        _end(run)
+
+
 def _end(run: RunInfo) -> None:
-    """A hung worker could hold a lock that others wait for."""
+    """Kill what is left of a worker."""
     process = run.process
     if process and process.host == socket.gethostname() and is_alive(process):
         with suppress(ProcessLookupError):

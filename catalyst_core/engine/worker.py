@@ -64,6 +64,7 @@ def work(store: Store, run_id: str) -> int:
             channel.committed()  # what an earlier worker left
             _train(store, run, channel)
         store.thin(run_id)
+        store.weigh(run_id)
         store.tidy()
     except (RunFinishedError, NotFoundError) as error:
         log.info("leaving: %s", error)

@@ -5,10 +5,13 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from sqlalchemy import update
+
 from catalyst_core.store.base import Sizes
 from catalyst_core.store.queue import Queue
 from catalyst_core.store.races import Races
 from catalyst_core.store.runs import Runs
+from catalyst_core.store.schema import runs
 
 
 class SqlStore(Races, Queue, Runs):
@@ -17,6 +20,12 @@ class SqlStore(Races, Queue, Runs):
     def sizes(self) -> Sizes:
         """Bytes of the database and of the files, and how many are free on the files' disk. Raises StoreError."""
         return Sizes(self._backend.size(), bytes_in(self.files), _bytes_free(self.files))
+
+    def weigh(self, run_id: str) -> None:
+        """Note what a run's files take now: its worker has no more beats to say it with. Raises StoreError."""
+        size = bytes_in(self.files / "runs" / run_id)
+        with self._write() as (connection, _):
+            connection.execute(update(runs).where(runs.c.id == run_id).values(bytes=size))
 
     def tidy(self) -> None:
         """Give the room of what is not needed any more back to the disk, as far as others let it."""

@@ -136,7 +136,7 @@ def test_what_a_killed_worker_left_on_the_disk_is_sent_by_the_next_one_but_for_a
         channel.emit(Noted(step=2, text="new", key="sparse:2"))
     assert [(stored.event.text, stored.event.key) for stored in store.events(run.id)] == [
         ("promised", "sparse:1"),
-        ("promised", "@1.1"),
+        ("promised", "@0.1.1"),
         ("new", "sparse:2"),
     ]
 
@@ -209,7 +209,7 @@ def test_events_come_with_keys_of_their_attempt(store, run):
     with Channel(store, run) as channel:
         channel.emit(Noted(step=0, text="a"))
         channel.emit(step_logged())
-    assert [stored.event.key for stored in store.events(run.id)] == ["@1.1", "sparse:4"]
+    assert [stored.event.key for stored in store.events(run.id)] == ["@0.1.1", "sparse:4"]
 
 
 def step_logged():

@@ -16,6 +16,7 @@ from catalyst_core.engine.heartbeat import is_alive
 from catalyst_core.engine.worker import failure_reason
 from catalyst_core.errors import CheckpointError, ConfigError
 from catalyst_core.store import open_store
+from catalyst_core.store.sql import bytes_in
 
 ROOT = Path(__file__).resolve().parents[2]
 RACE = RaceConfig.build(
@@ -28,6 +29,7 @@ import sys
 from catalyst_core.config import RaceConfig
 from catalyst_core.engine import launcher
 from catalyst_core.store import open_store
+from catalyst_core.store.sql import bytes_in
 store, config = open_store(sys.argv[1]), RaceConfig.model_validate_json(sys.argv[2])
 sys.stdin.readline()
 print(launcher.start_race(store, config), flush=True)
@@ -159,6 +161,23 @@ def test_a_worker_that_cannot_have_more_memory_says_so(error):
     assert reason.startswith("out of memory (")
     assert "fewer workers" in reason
     assert "\n" not in reason
+
+
+def test_a_fork_of_a_run_that_was_steered_and_forked_before_ends_too(alone):
+    """Its origin's past holds events that were said by a worker like its own."""
+    store, (_, race), _ = alone
+    origin = race.runs[0]
+    (kept,) = [stored.event for stored in store.events(origin.id, kinds=["checkpoint"])]
+    first = launcher.fork(store, origin.id, kept.name, "first", {"learning_rate": 0.05})
+    until_finished(store, race.id)
+    (changed, _) = [stored.event for stored in store.events(first, kinds=["checkpoint"])][::-1]
+    second = launcher.fork(store, first, changed.name, "second", {"learning_rate": 0.02})
+    forked = until_finished(store, race.id)
+    assert {run.state for run in forked.runs} == {"completed"}
+    assert [run.attempt for run in forked.runs] == [1] * 4
+    assert [(change.old, change.new) for change in store.settings(second)] == [(0.1, 0.05), (0.05, 0.02)]
+    sizes = {run.id: run.bytes for run in forked.runs}
+    assert sizes == {run: bytes_in(store.run_folder(run)) for run in sizes}
 
 
 def test_a_fork_goes_on_from_a_kept_checkpoint_and_ends_as_its_origin_unless_something_is_changed(alone):
