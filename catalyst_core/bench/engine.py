@@ -1,7 +1,9 @@
 """What the engine costs and what it survives, measured on this machine in stores of its own that are deleted afterwards."""
 
+import itertools
 import os
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from catalyst_core.bench.kills import kill_race, run_race
 from catalyst_core.config import RaceConfig
 from catalyst_core.engine import launcher
 from catalyst_core.engine.heartbeat import this_process
-from catalyst_core.events import FiltersMeasured, Finished, GroupsFound, StageStarted, pack
+from catalyst_core.events import FiltersMeasured, Finished, GroupsFound, StageStarted, StepLogged, pack
 from catalyst_core.frames import RaceView
 from catalyst_core.store import Store, open_store
 
@@ -26,15 +28,16 @@ CHANNELS = 10_000  # of an appended snapshot
 SNAPSHOTS, SNAPSHOT_CHANNELS = 2_000, 1_000  # in the race that is read
 RACES, CONTENDERS = 1_000, 5  # in the store whose list is read
 REPEATS = 50
-PAIRS = 5  # of a watched and an unwatched race
 READERS, READ_SECONDS = 10, 1.0
+WINDOW_SECONDS, SETTLE_SECONDS = 6.0, 0.5
 DEFAULT_RACE = RaceConfig()
 KILLED_RACE = RaceConfig.build(
     methods=[{"name": name} for name in ("catalyst", "l1", "none")],
     schedule={"dense_epochs": 40, "sparse_epochs": 60, "finetune_epochs": 30},
 )
-WATCHED_RACE = RaceConfig.build(
-    methods=[{"name": "l1"}], schedule={"dense_epochs": 15, "sparse_epochs": 60, "finetune_epochs": 15}
+WATCHED_RACE = RaceConfig.build(  # two contenders, a thread each
+    methods=[{"name": name} for name in ("l1", "group_lasso")],
+    schedule={"dense_epochs": 5, "sparse_epochs": 1000, "finetune_epochs": 1},
 )
 READER = """
 import sys, time
@@ -56,7 +59,7 @@ def measure(kills: int, seed: int, tell: Callable[[str], None] = lambda what: No
     found |= {"append_ms_median": _append_ms()}
     tell(f"reading what is new from a race with {SNAPSHOTS} snapshots")
     found |= {"read_new_ms_median": _read_new_ms()}
-    tell(f"{PAIRS} pairs of a race that {READERS} readers watch, and one that nobody does")
+    tell(f"a race that {READERS} readers watch every other {WINDOW_SECONDS:g} seconds")
     found |= _watched()
     tell("the default race on digits")
     found |= {"store_mb": _store_mb()}
@@ -139,38 +142,59 @@ def _read_new_ms() -> float:
 
 
 def _watched() -> dict[str, Any]:
-    """Training seconds from the sparse stage on, of the same contender with and without readers, in pairs in random order."""
-    pairs = []
-    for number in range(PAIRS):
-        seconds = {}
-        order = [True, False] if number % 2 else [False, True]
-        for watched in order:
-            with _scratch() as store:
-                seconds[watched] = _watched_seconds(store, READERS if watched else 0)
-        pairs.append((seconds[True], seconds[False]))
-    ratios = [with_readers / alone for with_readers, alone in pairs]
-    return {"watched_slowdown": statistics.median(ratios) - 1, "watched_pairs_seconds": pairs}
+    """Training time a step while the race is watched, against the same in the times between, window by window in one race."""
+    with _scratch() as store:
+        race_id = launcher.start_race(store, WATCHED_RACE)
+        readers = [_reader(store, race_id, number) for number in range(READERS)]
+        try:
+            windows = _windows(store, race_id, readers)
+        finally:
+            for reader in readers:
+                reader.kill()
+                reader.wait()
+        watched, alone = (_step_ms(store, race_id, [span for on, *span in windows if on == wanted]) for wanted in (True, False))
+    return {"watched_slowdown": watched / alone - 1, "step_ms_watched": watched, "step_ms_alone": alone, "windows": len(windows)}
 
 
-def _watched_seconds(store: Store, readers: int) -> float:
-    """From the first event to the last one, by the store's clock."""
-    race_id = launcher.start_race(store, WATCHED_RACE)
-    watching: list[subprocess.Popen[bytes]] = []
-    try:
-        root, environment = Path(__file__).resolve().parents[2], {**os.environ, "OMP_NUM_THREADS": "1"}
-        for number in range(readers):
-            delay = f"{READ_SECONDS * number / readers:g}"
-            command = [sys.executable, "-c", READER, store.url, race_id, f"{READ_SECONDS:g}", delay]
-            watching.append(subprocess.Popen(command, cwd=root, env=environment))
-        while not store.race(race_id).is_finished:
-            time.sleep(1.0)
-            launcher.watch(store)
-        times = [stored.time for stored in store.race_events(race_id, kinds=["step"]) if stored.event.stage == "sparse"]  # type: ignore[union-attr]
-        return times[-1] - times[0]
-    finally:
-        for child in watching:
-            child.kill()
-            child.wait()
+def _reader(store: Store, race_id: str, number: int) -> subprocess.Popen[bytes]:
+    root, environment = Path(__file__).resolve().parents[2], {**os.environ, "OMP_NUM_THREADS": "1"}
+    delay = f"{READ_SECONDS * number / READERS:g}"
+    command = [sys.executable, "-c", READER, store.url, race_id, f"{READ_SECONDS:g}", delay]
+    return subprocess.Popen(command, cwd=root, env=environment)
+
+
+def _windows(store: Store, race_id: str, readers: list[subprocess.Popen[bytes]]) -> list[tuple[bool, float, float]]:
+    """Stop the readers and let them go on in turn, as long as every contender is in its sparse stage."""
+    windows, watched = [], True
+    while not (race := store.race(race_id)).is_finished:
+        launcher.watch(store)
+        if all(run.stage == "sparse" for run in race.runs):
+            for reader in readers:
+                reader.send_signal(signal.SIGCONT if watched else signal.SIGSTOP)
+            start = store.now()
+            time.sleep(WINDOW_SECONDS)
+            windows.append((watched, start, store.now()))
+            watched = not watched
+        elif windows:
+            break
+        time.sleep(0.1)
+    for reader in readers:
+        reader.send_signal(signal.SIGCONT)
+    return windows[:-1]  # the last one may reach into another stage
+
+
+def _step_ms(store: Store, race_id: str, spans: list[list[float]]) -> float:
+    """Mean training time of the steps between two words that both lie in one of these times."""
+    steps, seconds = 0, 0.0
+    for run in store.race(race_id).runs:
+        words = [(stored.time, stored.event) for stored in store.events(run.id, kinds=["step"])]
+        for (before, first), (after, second) in itertools.pairwise(words):
+            assert isinstance(first, StepLogged)
+            assert isinstance(second, StepLogged)
+            if any(start + SETTLE_SECONDS < before and after < end for start, end in spans):
+                steps += second.step - first.step
+                seconds += second.seconds - first.seconds
+    return 1e3 * seconds / steps
 
 
 def _store_mb() -> float:
