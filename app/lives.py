@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import access, context, panels, tables, words
+from app import access, context, panels, steering, tables, words
 from catalyst_core import frames
 from catalyst_core.catalog import METHODS
 from catalyst_core.engine import launcher, room
@@ -16,7 +16,6 @@ from catalyst_core.events import CheckpointKept
 from catalyst_core.frames import RaceView
 from catalyst_core.store import RunInfo, Store
 
-BEFORE_CUT = ("dense", "sparse")
 BY_ITSELF = "What waits goes on by itself when there is room."
 AS_IT_WAS = "as it was"
 SHOWN_WHOLE = 3  # failures
@@ -137,7 +136,7 @@ def render_forks(store: Store, view: RaceView) -> None:
 def _fields(columns: list[DeltaGenerator], chosen: Kept, key: str) -> dict[str, float | None]:
     """The settings that a fork may begin with, each left as it was unless something is typed."""
     method, race_wide = chosen.run.config.method, chosen.run.config.macs_ratio
-    uncut = chosen.event.stage in BEFORE_CUT
+    uncut = chosen.event.stage in steering.BEFORE_CUT
     budget = "pruning_ratio" if race_wide is None else "macs_ratio"
     wanted = {
         "strength": ("Strength", 1e4, uncut and METHODS[method.name].strength is not None),

@@ -15,10 +15,9 @@ from app import access, context, forms
 from catalyst_core.catalog import METHODS
 from catalyst_core.changes import WORDS
 from catalyst_core.engine import launcher
-from catalyst_core.events import Command, SettingChanged, SettingName, Value
+from catalyst_core.events import AUTOMATIC, Command, SettingChanged, SettingName, Value
 from catalyst_core.figures import style
 from catalyst_core.frames import RaceView
-from catalyst_core.frames.tables import AUTOMATIC
 from catalyst_core.store import RaceInfo, RunInfo, Store
 
 BEFORE_CUT = ("", "dense", "sparse")

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import words
+from catalyst_core.events import value_text
 from catalyst_core.figures import style
 
 ACCURACIES = {
@@ -78,8 +79,8 @@ def changes_table(changes: pd.DataFrame) -> pd.DataFrame:
             "Seed": [str(seed) for seed in newest["seed"]],
             "Step": [str(step) for step in newest["step"]],
             "What": [name.replace("_", " ") for name in newest["name"]],
-            "From": [_value(value) for value in newest["old"]],
-            "To": [_value(value) for value in newest["new"]],
+            "From": [value_text(value) for value in newest["old"]],
+            "To": [value_text(value) for value in newest["new"]],
             "Who": newest["who"].to_numpy(),
             "Why": newest["reason"].to_numpy(),
         }
@@ -93,10 +94,6 @@ def html_table(table: pd.DataFrame) -> str:
     rows = ["".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) for row in table.to_numpy()]
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f"<div class='contenders high'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-def _value(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def layer_table(filters: pd.DataFrame) -> pd.DataFrame:

@@ -110,6 +110,12 @@ class FiltersMeasured(_Event):
 
 
 Value = float | str  # of a setting
+AUTOMATIC = "automatic"  # who made a change that nobody asked for: a contender itself
+
+
+def value_text(value: Value) -> str:
+    """A setting's value as people read it."""
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 class SettingChanged(_Event):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from catalyst_core.cli.report import ledger_rows
-from catalyst_core.events import CheckpointKept, RolledBack, SettingChanged, Value
+from catalyst_core.events import AUTOMATIC, CheckpointKept, RolledBack, SettingChanged, value_text
 from catalyst_core.store import RaceInfo, RaceLine, RunInfo, StoredEvent
 
 Kept = Mapping[str, Sequence[CheckpointKept]]  # run id -> oldest first
@@ -47,7 +47,7 @@ def history_lines(race: RaceInfo, changed: Sequence[StoredEvent], kept: Kept) ->
     for run in race.runs:
         for change in (_change(one) for one in changed if one.run_id == run.id):
             lines.append(
-                f"  {run.id}  step {change['step']}: {change['name']} {_text(change['from'])} to {_text(change['to'])}"
+                f"  {run.id}  step {change['step']}: {change['name']} {value_text(change['from'])} to {value_text(change['to'])}"
                 f"{' by ' + change['who'] if change['who'] else ''}, {change['when']}"
             )
         lines += [f"  {run.id}  step {one.step}: checkpoint {one.name} ({one.reason})" for one in kept.get(run.id, ())]
@@ -65,7 +65,7 @@ def _change(stored: StoredEvent) -> dict[str, Any]:
     event = stored.event
     when = datetime.fromtimestamp(stored.time, UTC).isoformat(timespec="seconds")
     if isinstance(event, RolledBack):
-        told = {"name": "roll-back", "from": event.from_step, "to": event.step, "who": "automatic", "reason": event.reason}
+        told = {"name": "roll-back", "from": event.from_step, "to": event.step, "who": AUTOMATIC, "reason": event.reason}
     else:
         assert isinstance(event, SettingChanged)
         told = {"name": event.name, "from": event.old, "to": event.new, "who": event.who}
@@ -75,10 +75,6 @@ def _change(stored: StoredEvent) -> dict[str, Any]:
 def _hint(run: RunInfo) -> str | None:
     """The command that lets a run go on."""
     return f"python -m catalyst_core resume {run.id}" if run.state in ("failed", "stopped") else None
-
-
-def _text(value: Value) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _run_record(run: RunInfo, now: float) -> dict[str, Any]:

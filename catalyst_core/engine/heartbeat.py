@@ -48,13 +48,18 @@ def boot_id() -> str:
 
 def is_alive(process: Process) -> bool:
     """Whether that very process (not a later one with its pid) is running on this machine; a zombie is not."""
-    if process.boot not in ("", boot_id()):
+    if not _is_of_this_start(process):
         return False
     try:
         found = psutil.Process(process.pid)
         return abs(found.create_time() - process.created) < 2.0 and found.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _is_of_this_start(process: Process) -> bool:
+    """Whether it was started since this machine was, as far as was noted."""
+    return process.boot in ("", boot_id())
 
 
 def log_path(store: Store, run_id: str) -> Path:
@@ -96,19 +101,19 @@ class Watch:
     def __init__(self) -> None:
         self._still: dict[tuple[str, str], tuple[object, float]] = {}  # store and run -> beat, seen first at (monotonic)
 
-    def look(self, store: Store, *, sure: bool = False) -> list[str]:
+    def look(self, store: Store, live: list[RunInfo] | None = None, *, sure: bool = False) -> list[str]:
         """Mark the runs whose worker is dead or hung as failed; returns their ids. Cheap: one query and a look at /proc.
 
-        `sure`: with an answer at once, for who looks only once; that takes SURE_SECONDS where a heart seems to stand still.
+        `live`: the store's live runs, for who has just read them. `sure`: with an answer at once, for who looks only once;
+        that takes SURE_SECONDS where a heart seems to stand still.
         """
-        failed, doubtful = self._look(store)
+        failed, doubtful = self._look(store, store.live_runs() if live is None else live)
         if sure and doubtful:
             time.sleep(SURE_SECONDS)
-            failed += self._look(store)[0]
+            failed += self._look(store, store.live_runs())[0]
         return failed
 
-    def _look(self, store: Store) -> tuple[list[str], bool]:
-        live = store.live_runs()
+    def _look(self, store: Store, live: list[RunInfo]) -> tuple[list[str], bool]:
         if not live or room.lacking(store.files, 1):  # on a full disk no heart can beat
             return [], False
         now, failed, doubtful = store.now(), [], False
@@ -141,7 +146,7 @@ def _why_gone(run: RunInfo, now: float, store: Store) -> str:
         return f"its worker did not start within {START_SECONDS:.0f} s" if waited > START_SECONDS else ""
     if process.host != socket.gethostname():
         return ""
-    if process.boot and process.boot != boot_id():
+    if not _is_of_this_start(process):
         return RESTARTED
     if is_alive(process):
         return ""

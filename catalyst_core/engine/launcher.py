@@ -15,7 +15,7 @@ from catalyst_core.data import check_data
 from catalyst_core.engine import heartbeat, room
 from catalyst_core.engine.children import Children
 from catalyst_core.engine.slots import slots
-from catalyst_core.errors import CheckpointError, ConfigError, RunFinishedError
+from catalyst_core.errors import CheckpointError, ConfigError, RunFinishedError, shown
 from catalyst_core.events import Command, Value
 from catalyst_core.store import RunInfo, Store
 
@@ -80,7 +80,7 @@ def fork(
     if not checkpoint_file(store, run_id, checkpoint).is_file():
         kept = [stored.event.name for stored in store.events(run_id, kinds=["checkpoint"])]  # type: ignore[union-attr]
         has = f"; it has {', '.join(kept)}" if kept else ""
-        raise CheckpointError(f"run {run_id} has no checkpoint {checkpoint[:60]!r}{has}")
+        raise CheckpointError(f"run {run_id} has no checkpoint {shown(checkpoint)}{has}")
     new = store.fork(run_id, checkpoint, variant)
     for name, value in chosen.items():
         store.send(new, Command(name=name, value=value, who=who))  # type: ignore[arg-type]
@@ -157,8 +157,9 @@ def watch(store: Store, *, sure: bool = False) -> list[str]:
     Call it at each look at the store; `sure` for one that is not repeated (it may take three seconds).
     """
     _children.reap()
-    failed = _watch.look(store, sure=sure)
-    if _is_short_of_workers(store.live_runs()) and not room.lacking(store.files):
+    live = store.live_runs()
+    failed = _watch.look(store, live, sure=sure)
+    if _is_short_of_workers([run for run in live if run.id not in failed]) and not room.lacking(store.files):
         dispatch(store)
     return failed
 

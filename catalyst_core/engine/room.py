@@ -1,12 +1,12 @@
 """Whether there is room on the disk: for a race to start, and for a worker to go on."""
 
 import os
-import shutil
 import time
 from pathlib import Path
 
-from catalyst_core.errors import ConfigError, StoreError
+from catalyst_core.errors import ConfigError, StoreError, shown
 from catalyst_core.store import Store
+from catalyst_core.store.sql import bytes_free
 
 MIB = 2**20
 START_FREE = 24 * MIB  # a race on small images takes about 5 MB; larger ones wait when there is no more
@@ -19,7 +19,7 @@ def limit_mib() -> int:
     """What store and files may take together: $CATALYST_DISK_MB. Raises ConfigError."""
     text = os.environ.get("CATALYST_DISK_MB") or str(USUAL_LIMIT)
     if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"CATALYST_DISK_MB must be a whole number of MiB, not {text[:60]!r}")
+        raise ConfigError(f"CATALYST_DISK_MB must be a whole number of MiB, not {shown(text)}")
     return int(text)
 
 
@@ -35,9 +35,7 @@ def check_start(store: Store) -> None:
 
 def lacking(folder: Path, needed: int = WORK_FREE) -> str:
     """Why there is no room on the folder's disk; '' where there is."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    free = bytes_free(folder)
     return f"{folder} has {free // MIB} MiB free, {needed // MIB} are needed" if free < needed else ""
 
 
@@ -50,8 +48,8 @@ class Room:
         self._limit = ""
         self.lacking = ""  # why there is no room; '' where there is
 
-    def look(self) -> str:
-        """Why there is no room; '' where there is. Raises StoreError where the store cannot tell its size."""
+    def look(self) -> None:
+        """Bring `lacking` up to date. Raises StoreError where the store cannot tell its size."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + 1.0
@@ -60,7 +58,6 @@ class Room:
                 self._limit = _over_the_limit(self._store)
             disk = lacking(self._store.files)
             self.lacking = f"waiting for disk space: {disk or self._limit}" if disk or self._limit else ""
-        return self.lacking
 
     def refused(self) -> None:
         """A file could not be written, whatever the last look said: wait at least until the next one."""

@@ -4,7 +4,7 @@ import os
 
 import psutil
 
-from catalyst_core.errors import ConfigError
+from catalyst_core.errors import ConfigError, shown
 
 MOST = 256
 
@@ -29,5 +29,5 @@ def _setting(name: str) -> int | None:
     if not text:
         return None
     if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise ConfigError(f"{name} must be a whole number between 1 and {MOST}, not {text[:60]!r}")
+        raise ConfigError(f"{name} must be a whole number between 1 and {MOST}, not {shown(text)}")
     return int(text)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from catalyst_core.events import Value
+from catalyst_core.events import value_text
 from catalyst_core.figures import words
 from catalyst_core.figures.scales import LogScale
 from catalyst_core.figures.sheet import Panel, Sheet, shown
@@ -174,8 +174,8 @@ def _said(name: str, same: pd.DataFrame) -> str:
     """'λ 0.3 → 1', each contender from its first value to its last; '→ 1' alone where they came from different ones."""
     runs = same.groupby("run", observed=True, sort=False)
     old, new = (list(dict.fromkeys(column)) for column in (runs["old"].first(), runs["new"].last()))
-    before = f"{_value(old[0])} " if len(old) == 1 else ""
-    return f"{NAMES.get(name, name.replace('_', ' '))} {before}→ {_value(new[0]) if len(new) == 1 else 'several values'}"
+    before = f"{value_text(old[0])} " if len(old) == 1 else ""
+    return f"{NAMES.get(name, name.replace('_', ' '))} {before}→ {value_text(new[0]) if len(new) == 1 else 'several values'}"
 
 
 def _hover(said: str, same: pd.DataFrame) -> str:
@@ -183,7 +183,3 @@ def _hover(said: str, same: pd.DataFrame) -> str:
     whose = words.listed(list(same["label"].astype(str).unique()))
     why = "".join(f"<br>{escape(reason)}" for reason in dict.fromkeys(same["reason"]) if reason)
     return f"{said}<br>step {int(same['step'].min())}, {whose}" + (f"<br>by {who}" if who else "") + why
-
-
-def _value(value: Value) -> str:
-    return value if isinstance(value, str) else f"{value:g}"

@@ -5,12 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from catalyst_core.events import STAGES, RolledBack, SettingChanged, Value
+from catalyst_core.events import AUTOMATIC, STAGES, RolledBack, SettingChanged, Value
 from catalyst_core.frames.columns import categorical, whose
 from catalyst_core.frames.view import LOGGED, RaceView, RunRecord
 
 ROLL_BACK = "roll-back"  # name of that kind of change
-AUTOMATIC = "automatic"  # who made a change that nobody asked for: a contender itself
 
 
 def status_frame(view: RaceView) -> pd.DataFrame:

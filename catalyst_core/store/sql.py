@@ -19,7 +19,7 @@ class SqlStore(Races, Queue, Runs):
 
     def sizes(self) -> Sizes:
         """Bytes of the database and of the files, and how many are free on the files' disk. Raises StoreError."""
-        return Sizes(self._backend.size(), bytes_in(self.files), _bytes_free(self.files))
+        return Sizes(self._backend.size(), bytes_in(self.files), bytes_free(self.files))
 
     def weigh(self, run_id: str) -> None:
         """Note what a run's files take now: its worker has no more beats to say it with. Raises StoreError."""
@@ -47,7 +47,8 @@ def bytes_in(folder: Path) -> int:
     return total
 
 
-def _bytes_free(folder: Path) -> int:
+def bytes_free(folder: Path) -> int:
+    """What is free on the disk of a folder, which may not be there yet."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return shutil.disk_usage(folder).free

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from catalyst_core import changes
 from catalyst_core.config import ContenderConfig
 from catalyst_core.errors import ConfigError
-from catalyst_core.events import Command, Event, Noted, SettingChanged, StateChanged, Value
+from catalyst_core.events import AUTOMATIC, Command, Event, Noted, SettingChanged, StateChanged, Value, value_text
 from catalyst_core.regularizers import Regularizer
 
 PAUSE_SECONDS = 0.1  # between two looks at the commands while nothing is trained
-AUTOMATIC = "automatic"  # who halved a learning rate
 OF_THE_BUDGET = ("pruning_ratio", "macs_ratio")
 
 
@@ -94,7 +93,7 @@ class Control:
         change = SettingChanged(step=step, name=command.name, old=old, new=new, who=command.who)
         self.history.append(change)
         self.applied = len(self.history)
-        self._unkept.append(f"{change.name} {_shown(old)} to {_shown(new)}")
+        self._unkept.append(f"{change.name} {value_text(old)} to {value_text(new)}")
         self._emit(change)
 
     def _value(self, name: str) -> Value:
@@ -111,7 +110,3 @@ class Control:
         # The others watch with the method's budget but have no strength.
         for regularizer in self.regularizers if name in OF_THE_BUDGET else self.regularizers[:1]:
             setattr(regularizer, name, value)
-
-
-def _shown(value: Value) -> str:
-    return value if isinstance(value, str) else f"{value:g}"

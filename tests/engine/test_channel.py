@@ -1,5 +1,6 @@
 """The worker's line to the store: nothing lost, nothing doubled, nothing waited for."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -9,7 +10,6 @@ import pytest
 
 from catalyst_core.config import RaceConfig
 from catalyst_core.engine import channel as channels
-from catalyst_core.engine import room
 from catalyst_core.engine.channel import Channel
 from catalyst_core.engine.heartbeat import this_process
 from catalyst_core.errors import NotFoundError, RunFinishedError, StoreUnavailableError
@@ -159,7 +159,7 @@ def test_an_answer_that_is_lost_after_the_commit_doubles_nothing(store, run, mon
 
 def test_without_room_training_waits_says_why_and_goes_on_when_there_is_some(store, run, monkeypatch):
     free = {"free": 0}
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: type("", (), free)())
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: type("", (), free)())
     monkeypatch.setattr(channels, "WAIT_SECONDS", 0.05)
     with Channel(store, run) as channel:
         channel.emit(Noted(step=7, text="before"))

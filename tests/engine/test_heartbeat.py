@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from catalyst_core.config import RaceConfig
-from catalyst_core.engine import heartbeat, room
+from catalyst_core.engine import heartbeat
 from catalyst_core.engine.heartbeat import Watch, is_alive, this_process
 from catalyst_core.events import StageStarted
 from catalyst_core.store import Process
@@ -150,7 +151,7 @@ def test_a_full_disk_accuses_nobody(store, watch, monkeypatch):
     running(store, AWAY)
     later(store, monkeypatch, 60.0)
     monkeypatch.setattr(heartbeat, "SURE_SECONDS", 0.0)
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda folder: type("", (), {"free": 0})())
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: type("", (), {"free": 0})())
     assert [watch.look(store), watch.look(store)] == [[], []]
 
 
