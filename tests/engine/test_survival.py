@@ -176,8 +176,11 @@ def test_a_fork_of_a_run_that_was_steered_and_forked_before_ends_too(alone):
     assert {run.state for run in forked.runs} == {"completed"}
     assert [run.attempt for run in forked.runs] == [1] * 4
     assert [(change.old, change.new) for change in store.settings(second)] == [(0.1, 0.05), (0.05, 0.02)]
-    sizes = {run.id: run.bytes for run in forked.runs}
-    assert sizes == {run: bytes_in(store.run_folder(run)) for run in sizes}
+    on_disk = {run.id: bytes_in(store.run_folder(run.id)) for run in forked.runs}
+    deadline = time.monotonic() + 20
+    while (sizes := {run.id: run.bytes for run in store.race(race.id).runs}) != on_disk and time.monotonic() < deadline:
+        time.sleep(0.1)  # a worker weighs its files after it has said that it is done
+    assert sizes == on_disk
 
 
 def test_a_fork_goes_on_from_a_kept_checkpoint_and_ends_as_its_origin_unless_something_is_changed(alone):
