@@ -18,6 +18,7 @@ from catalyst_core.engine import heartbeat
 from catalyst_core.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKER = "catalyst_core.engine.worker"
 NICENESS = 5  # of workers, from their first import on: the dashboard and whoever sits in front of it come first
 
 
@@ -36,7 +37,7 @@ class Children:
                 folder = home()
                 folder.mkdir(parents=True, exist_ok=True)
                 with open(folder / "standby.log", "wb") as log:
-                    self._standby = _popen(["--standby"], stdin=subprocess.PIPE, stdout=log)
+                    self._standby = spawn(WORKER, ["--standby"], stdin=subprocess.PIPE, stdout=log)
             self._reap()
 
     def start(self, store: Store, run_id: str) -> None:
@@ -44,7 +45,7 @@ class Children:
         with self._lock:
             if not self._hand_over(store, run_id):
                 with open(heartbeat.log_path(store, run_id), "ab") as log:
-                    self._started.append(_popen([run_id], stdin=subprocess.DEVNULL, stdout=log, store_url=store.url))
+                    self._started.append(spawn(WORKER, [run_id], stdin=subprocess.DEVNULL, stdout=log, store_url=store.url))
             self._reap()
 
     def reap(self) -> None:
@@ -68,8 +69,9 @@ class Children:
         return True
 
 
-def _popen(arguments: list[str], store_url: str = "", **streams: object) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "catalyst_core.engine.worker", *arguments]
+def spawn(module: str, arguments: list[str], store_url: str = "", **streams: object) -> subprocess.Popen[bytes]:
+    """A detached process that runs a module; whoever starts it has to reap it."""
+    command = [sys.executable, "-m", module, *arguments]
     environment = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", **os.environ}  # numpy's; torch's are set by the worker
     if store_url:
         environment["CATALYST_STORE"] = store_url
