@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from catalyst_core.errors import UsageError
+from catalyst_core.figures.sheet import Sheet
+from catalyst_core.figures.wire import wire
 
 HERE = Path(__file__).resolve().parent
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
@@ -43,10 +45,15 @@ def publish_plotly() -> None:
         raise UsageError(f"{PUBLISHED.parent}: cannot be written ({error.strerror}); figures are served from there") from None
 
 
-def as_panel(figure: go.Figure, caption: str, version: str, *, span: int = 6, title: str = "") -> Panel:
-    """A figure as the component wants it: filling its cell, with zoom and legend choices kept between versions."""
-    figure.update_layout(autosize=True, width=None, uirevision="kept")
-    return Panel(json.loads(figure.to_json(validate=False)), caption, version, span, title)
+def as_panel(drawn: Sheet | go.Figure, caption: str, version: str, *, span: int = 6, title: str = "") -> Panel:
+    """A figure as the component wants it: filling its cell, with zoom and legend choices kept between versions.
+
+    A sheet (`plot_x.sheet(...)`) is several times quicker than a figure, and smaller.
+    """
+    if isinstance(drawn, Sheet):
+        return Panel(wire(drawn), caption, version, span, title)
+    drawn.update_layout(autosize=True, width=None, uirevision="kept")
+    return Panel(json.loads(drawn.to_json(validate=False)), caption, version, span, title)
 
 
 LIVE = st.components.v2.component(

@@ -29,6 +29,7 @@ FINISHED_TICK_SECONDS = 5.0
 GO_ON_HELP: dict[str, Any] = {"help": "Failed and stopped contenders, each from where it was"}
 LONGEST_STEP = 12  # digits
 SECONDS = {"margins": "Margins", "flips": "Flip curve"}
+ARRANGEMENTS = {"stacked": "By contender", "overlay": "Over each other", "layers": "By filter group"}
 
 
 @dataclass(frozen=True)
@@ -122,26 +123,33 @@ def header(store: Store, race: RaceInfo) -> None:
 
 
 def choose(view: RaceView) -> Sight:
-    """What to look at: step, clock of the curves, second figure, contenders."""
+    """What to look at, all of it in the URL: step, contenders, filter groups, and how the figures are arranged."""
     race = view.race
     first, second, third = st.columns([5, 6, 1.6], vertical_alignment="bottom")
     with first:
         step = step_slider(race)
     labels = panels.choose_labels(second, race.labels)
     with third.popover("View", width="stretch"):
-        clock = st.segmented_control(
-            "Curves over", list(CLOCKS), default="step", required=True, key="clock", persist_state="session"
-        )
-        other = st.segmented_control(
-            "Second figure",
-            list(SECONDS),
-            default="margins",
-            required=True,
-            format_func=SECONDS.__getitem__,
-            key="second",
-            persist_state="session",
-        )
-    return Sight(step, clock or "step", other or "margins", tuple(labels), context.theme())
+        clock = _one_of("Curves over", {name: name for name in CLOCKS}, key="x")
+        arrange = _one_of("Filter magnitudes", ARRANGEMENTS, key="histogram")
+        other = _one_of("Second figure", SECONDS, key="second")
+        layers = choose_layers(view)
+    return Sight(step, clock, other, arrange, tuple(labels), layers, context.theme())
+
+
+def _one_of(label: str, titles: dict[Any, str], *, key: str) -> Any:
+    """One of several, the first by default; `key` is its name in the URL."""
+    names = list(titles)
+    settings: dict[str, Any] = {"required": True, "format_func": titles.__getitem__, "bind": "query-params"}
+    return st.segmented_control(label, names, default=names[0], key=key, **settings) or names[0]
+
+
+def choose_layers(view: RaceView) -> tuple[str, ...]:
+    """The filter groups whose channels are shown; none chosen: all of them."""
+    known = list(dict.fromkeys(name for record in view.records.values() if record.groups for name in record.groups.names))
+    text = "Magnitudes, margins, bias and phase plane show only these; none chosen: all."
+    chosen = st.multiselect("Filter groups", known, placeholder="all of them", help=text, key="layers", bind="query-params")
+    return tuple(chosen)
 
 
 def step_slider(race: RaceInfo) -> int | None:
@@ -172,9 +180,9 @@ def tick(store: Store, race_id: str, places: Places, sight: Sight, drawn_for: tu
     view, away = look(race_id)
     lives.render_notices(places.notices, lives.notices(store, view, away))
     places.lines.html(panels.status_table(view.race.runs, datetime.now(UTC), sight.theme))
-    live.show(gallery(view, sight), key="race_figures")
-    count = sum(len(events) for events in view.events.values())
-    st.html(f"<span data-testid='tick' data-n='{count}' data-state='{view.race.state}'></span>")
+    for place, row in enumerate(gallery(view, sight)):
+        live.show(row, key=f"race_figures_{place}")
+    st.html(f"<span data-testid='tick' data-n='{view.told}' data-state='{view.race.state}'></span>")
     if steering.signature(view, context.who()) != drawn_for:
         st.rerun()  # last: the browser drops what a fragment has not drawn by its end
 

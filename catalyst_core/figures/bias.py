@@ -2,41 +2,51 @@
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from catalyst_core.figures import words
 from catalyst_core.figures.scales import LogScale
-from catalyst_core.figures.sheet import Panel, Sheet, shown
+from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown, thinned
 from catalyst_core.figures.style import Look, Theme
 from catalyst_core.frames.audited import correlation_frame, survival_frame
 
 NOTHING = "No filter has been measured yet."
 DODGE = 6.0  # percentiles over which the marks of one bin are spread, so that their intervals can be told apart
-POINTS = 3000  # drawn at most; of more channels every k-th is drawn
+POINTS = 1200  # channels drawn at most
 
 
-def plot_bias(frame: pd.DataFrame, *, theme: Theme = "light", reason: str = NOTHING) -> go.Figure:
+@Plot
+def plot_bias(
+    frame: pd.DataFrame,
+    correlations: pd.DataFrame | None = None,
+    *,
+    theme: Theme = "light",
+    reason: str = NOTHING,
+    over: pd.DataFrame | None = None,
+) -> Sheet:
     """Initial against final magnitude, and survival by initial magnitude, from a `filters_frame`.
 
     Above: a mark a channel, filled where it is kept, open where it goes. Below: share kept, by the percentile of the initial
     magnitude within its group (so that groups of different scale do not mix), with Wilson's 95 % interval; level: unbiased.
-    The legend gives the within-group rank correlation ρ of initial magnitude with survival.
+    The legend gives the within-group rank correlation ρ of initial magnitude with survival: `correlations` is the
+    `correlation_frame` of the same channels, if it is known. `over`: other moments that the axes have room for, too.
     """
     looks = shown(frame, theme)
     known = frame.dropna(subset=["initial", "magnitude"])
-    zeros = bool((known["initial"] == 0).any())
-    across = LogScale.over(known["initial"].to_numpy(), zeros=zeros, least=-6)
-    up = LogScale.over(known["magnitude"].to_numpy(), least=-6)
+    wide = known if over is None else over.dropna(subset=["initial", "magnitude"])
+    zeros = bool((wide["initial"] == 0).any())
+    across = LogScale.over(wide["initial"].to_numpy(), zeros=zeros, least=-6)
+    up = LogScale.over(wide["magnitude"].to_numpy(), least=-6)
     sheet = Sheet(theme, height=460)
     above, below = sheet.grid(2, gaps=(0.2, 0))
     sheet.axes(above, across.axis("initial magnitude"), up.axis("final magnitude", most=6))
     x = {"title": "percentile of the initial magnitude within its group", "range": [0, 100], "tickvals": [0, 25, 50, 75, 100]}
     sheet.axes(below, x, {"title": "kept (%)", "range": [-4, 104], "tickvals": [0, 50, 100]})
-    rho = correlation_frame(known).groupby("label", observed=True)["correlation"].mean().to_dict()
+    rho = _rhos(known, correlations)
     names = {label: look.title + _rho(rho.get(label, np.nan)) for label, look in looks.items()}
-    every = max(1, -(-len(known) // POINTS))
+    drawn, said = thinned(known, POINTS)
+    sheet.note(above, said, 1, 1, xanchor="right", yanchor="bottom", font={"size": 10, "color": sheet.paper.faint})
     for label, look in looks.items():
-        _marks(sheet, above, known[known["label"] == label].iloc[::every], look, (across, up))
+        _marks(sheet, above, drawn[drawn["label"] == label], look, (across, up))
     survival = survival_frame(known)
     for place, (label, look) in enumerate(looks.items()):
         aside = DODGE * (place - (len(looks) - 1) / 2) / max(1, len(looks))
@@ -44,18 +54,24 @@ def plot_bias(frame: pd.DataFrame, *, theme: Theme = "light", reason: str = NOTH
     sheet.legend(list(names.values()))
     if not looks:
         sheet.empty(reason)
-    return sheet.figure()
+    return sheet
+
+
+def _rhos(frame: pd.DataFrame, correlations: pd.DataFrame | None) -> dict[str, float]:
+    """The correlation of each label, the mean over its seeds."""
+    known = correlation_frame(frame) if correlations is None else correlations
+    return known.groupby("label", observed=True)["correlation"].mean().to_dict()
 
 
 def _rho(value: float) -> str:
     return f" (ρ {value:+.2f})".replace("-", "−") if np.isfinite(value) else ""
 
 
-def caption_bias(frame: pd.DataFrame) -> str:
+def caption_bias(frame: pd.DataFrame, correlations: pd.DataFrame | None = None) -> str:
     """The within-group rank correlation of initial magnitude with survival, a contender."""
     if frame.empty:
         return NOTHING
-    rho = correlation_frame(frame).groupby("label", observed=True)["correlation"].mean()
+    rho = _rhos(frame, correlations)
     looks = shown(frame, "light")
     parts = [f"{look.title} {rho[label]:+.2f}" for label, look in looks.items() if np.isfinite(rho.get(label, np.nan))]
     if not parts:

@@ -7,12 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from catalyst_core.events import value_text
 from catalyst_core.figures import words
 from catalyst_core.figures.scales import LogScale
-from catalyst_core.figures.sheet import Panel, Sheet, shown
+from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown
 from catalyst_core.figures.style import Look, Theme
 
 Clock = Literal["step", "epoch", "seconds"]
@@ -31,11 +30,12 @@ NAMES = {"strength": "λ", "pruning_ratio": "ratio", "macs_ratio": "MACs ratio",
 PERCENT = ("accuracy", "share_pruned")
 FOUR: tuple[Quantity, ...] = ("loss", "accuracy", "penalty", "share_pruned")
 NOTHING = "No training step has been logged yet."
-POINTS = 600  # drawn at most a line; of more every k-th is drawn, and the last
+POINTS = 240  # drawn at most a line; of more every k-th is drawn, and the last
 MARKED = 16  # points of a line that get a mark each; more would hide the line
 SAID = 6  # live changes that are labelled; more are only marked
 
 
+@Plot
 def plot_curves(
     frame: pd.DataFrame,
     changes: pd.DataFrame | None = None,
@@ -44,7 +44,7 @@ def plot_curves(
     y: Quantity | Sequence[Quantity] = FOUR,
     theme: Theme = "light",
     reason: str = NOTHING,
-) -> go.Figure:
+) -> Sheet:
     """One panel a quantity from a `curves_frame`, marks from a `changes_frame`; a line a seed, one look a contender.
 
     Accuracy: full lines are validation images, faint lines the training batches.
@@ -71,7 +71,7 @@ def plot_curves(
     sheet.legend([look.title for look in looks.values()])
     if not looks:
         sheet.empty(reason)
-    return sheet.figure()
+    return sheet
 
 
 def caption_curves(frame: pd.DataFrame) -> str:
@@ -107,9 +107,12 @@ def _lines(frame: pd.DataFrame, columns: Sequence[str]) -> dict[tuple[str, str],
 
 
 def _drawn(line: np.ndarray | None, column: int, quantity: Quantity) -> dict[str, np.ndarray]:
+    """The points of a line, and whose they are where it has several seeds."""
     if line is None:
         line = np.empty((0, column + 2))
-    return {"x": line[:, 0], "y": line[:, column] * (100 if quantity in PERCENT else 1), "customdata": line[:, -1]}
+    seeds = line[:, -1]
+    whose = {"customdata": seeds} if len(np.unique(seeds[np.isfinite(seeds)])) > 1 else {}
+    return {"x": line[:, 0], "y": line[:, column] * (100 if quantity in PERCENT else 1)} | whose
 
 
 def _curve(
@@ -124,7 +127,8 @@ def _curve(
     x, quantity = axes
     common = {"type": "scatter", "legendgroup": look.title, "showlegend": in_legend, "name": look.title, "mode": "lines"}
     common |= {"line": {"color": look.colour, "width": 1.6, "dash": look.dash}}
-    hover = "%{y:.4~g} at " + CLOCKS[x] + " %{x:.4~g}, seed %{customdata}<extra>" + look.title
+    seed = ", seed %{customdata}" if "customdata" in drawn["train"] else ""
+    hover = "%{y:.4~g} at " + CLOCKS[x] + " %{x:.4~g}" + seed + "<extra>" + look.title
     if quantity != "accuracy":
         sheet.add(panel, **common, **drawn["train"], hovertemplate=hover + "</extra>")
         return

@@ -2,29 +2,31 @@
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from catalyst_core.events import HISTOGRAM_BINS, HISTOGRAM_DECADES
 from catalyst_core.figures import words
 from catalyst_core.figures.curves import CLOCKS, Clock
 from catalyst_core.figures.scales import LogScale
-from catalyst_core.figures.sheet import Panel, Sheet, shown
+from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown
 from catalyst_core.figures.style import Look, Theme, mix
 from catalyst_core.frames.view import BIN_EDGES
 
 NOTHING = "No filter has been measured yet."
-FULL = 25.0  # per cent of the filters in one bin: the darkest colour
+FULL = 0.25  # share of the filters in one bin: the darkest colour
+MOMENTS, FEWER, MANY = 160, 80, 600  # looks drawn at most, of more every k-th; and of networks with many channels
 PER_DECADE = HISTOGRAM_BINS / (HISTOGRAM_DECADES[1] - HISTOGRAM_DECADES[0])
 # Where the colour is how dark: a square root, so that a branch of few filters shows.
 STOPS = [place**2 for place in np.linspace(0, 1, 9)]
 ROW = 98  # pixels a contender
 
 
-def plot_bifurcation(frame: pd.DataFrame, *, x: Clock = "step", theme: Theme = "light", reason: str = NOTHING) -> go.Figure:
-    """Share of the filters (%) in each fixed magnitude bin at each measurement, from a `density_frame`; zeros at the foot.
+@Plot
+def plot_bifurcation(frame: pd.DataFrame, *, x: Clock = "step", theme: Theme = "light", reason: str = NOTHING) -> Sheet:
+    """Filters in each fixed magnitude bin at each measurement, from a `density_frame`; exact zeros at the foot.
 
-    Cells are the mean over the seeds that were measured at that step.
+    Cells are counts, the mean over the seeds that were measured at that step.
     """
+    frame = frame[frame["step"].isin(moments(frame["step"].to_numpy(), _channels(frame)))]
     looks = shown(frame, theme)
     scale = LogScale.over(frame["magnitude"].to_numpy(), least=HISTOGRAM_DECADES[0], whole=True, width=0.12)
     sheet = Sheet(theme, height=max(300, 70 + ROW * len(looks)), left=68)
@@ -39,11 +41,27 @@ def plot_bifurcation(frame: pd.DataFrame, *, x: Clock = "step", theme: Theme = "
     if looks:
         sheet.title_y("filter magnitude n")
         place = {"xanchor": "right", "yanchor": "bottom", "font": {"size": 10, "color": sheet.paper.faint}}
-        sheet.note(panels[0], f"colour: 0 to {FULL:g} % of the filters, square-root scale", 1, 1, **place)
+        sheet.note(panels[0], f"colour: 0 to {FULL:.0%} of the filters, square-root scale".replace("%", " %"), 1, 1, **place)
     else:
         sheet.axes(panels[0], {"title": CLOCKS[x]}, scale.axis("filter magnitude n"))
         sheet.empty(reason)
-    return sheet.figure()
+    return sheet
+
+
+def moments(steps: np.ndarray, channels: int) -> np.ndarray:
+    """The steps that are drawn: every k-th from the first on, so that most stay when more follow."""
+    known = np.unique(steps)
+    return known[:: max(1, -(-len(known) // (FEWER if channels > MANY else MOMENTS)))]
+
+
+def _channels(frame: pd.DataFrame) -> int:
+    """Filters of one run."""
+    first = frame.iloc[:1]
+    return (
+        int(frame[(frame["run"] == first["run"].item()) & (frame["step"] == first["step"].item())]["count"].sum())
+        if len(first)
+        else 0
+    )
 
 
 def caption_bifurcation(frame: pd.DataFrame) -> str:
@@ -61,34 +79,26 @@ def caption_bifurcation(frame: pd.DataFrame) -> str:
 def _map(sheet: Sheet, panel: Panel, frame: pd.DataFrame, look: Look, axes: tuple[LogScale, Clock]) -> None:
     scale, x = axes
     steps, column = np.unique(frame["step"].to_numpy(), return_inverse=True)
-    shares = _shares(frame, column, len(steps))  # (97, T), zeros first
+    counts = _counts(frame, column, len(steps))  # (97, T), zeros first
     low, high = (round((edge - HISTOGRAM_DECADES[0]) * PER_DECADE) for edge in (scale.low, scale.high))
-    rows = shares[1 + low : 1 + high]
-    gap = np.full((1, len(steps)), np.nan)
     clock = np.zeros(len(steps))
     np.maximum.at(clock, column, frame[x].to_numpy(dtype=float))
     paper = sheet.paper.paper
     dark = mix(look.colour, sheet.paper.ink, 0.45)
-    scale_colours = [mix(paper, look.colour, 2 * p) if p <= 0.5 else mix(look.colour, dark, 2 * p - 1) for p in np.sqrt(STOPS)]
-    sheet.add(
-        panel,
-        type="heatmap",
-        name=look.title,
-        x=clock,
-        y=np.concatenate([scale.zero_span, BIN_EDGES[low : high + 1]]),
-        z=np.concatenate([shares[:1], gap, rows]),
-        zmin=0,
-        zmax=FULL,
-        colorscale=list(map(list, zip(STOPS, scale_colours, strict=True))),
-        showscale=False,
-        hoverongaps=False,
-        hovertemplate="%{z:.2~f} % of the filters near n = %{y:.2~g}<br>at %{x:.4~g}<extra>" + look.title + "</extra>",
-        meta=scale.meaning("y"),
-    )
+    colours = [mix(paper, look.colour, 2 * p) if p <= 0.5 else mix(look.colour, dark, 2 * p - 1) for p in np.sqrt(STOPS)]
+    common = {"type": "heatmap", "name": look.title, "x": clock, "showscale": False}
+    common |= {"zmin": 0, "zmax": FULL * float(counts.sum(axis=0).max(initial=1))}
+    common |= {"colorscale": list(map(list, zip(STOPS, colours, strict=True)))}
+    end = f"at %{{x:.4~g}}<extra>{look.title}</extra>"
+    zeros = {"y": np.array(scale.zero_span), "z": counts[:1], "hovertemplate": "%{z:.3~g} filters at n = 0<br>" + end}
+    sheet.add(panel, **common, **zeros, meta=scale.meaning("y"))
+    rows = {"y": BIN_EDGES[low : high + 1], "z": counts[1 + low : 1 + high]}
+    sheet.add(panel, **common, **rows, hovertemplate="%{z:.3~g} filters near n = %{y:.2~g}<br>" + end)
 
 
-def _shares(frame: pd.DataFrame, column: np.ndarray, many: int) -> np.ndarray:
-    """(97, T) per cent of the filters, the mean over the runs that were measured at each of T steps."""
-    counts = np.zeros((HISTOGRAM_BINS + 1, many))
-    np.add.at(counts, (frame["bin"].to_numpy() + 1, column), frame["count"].to_numpy(dtype=float))
-    return 100 * counts / np.maximum(counts.sum(axis=0), 1)
+def _counts(frame: pd.DataFrame, column: np.ndarray, many: int) -> np.ndarray:
+    """(97, T) filters, the mean over the runs that were measured at each of T steps; whole numbers for a single one."""
+    counts = np.zeros((HISTOGRAM_BINS + 1, many), dtype=int)
+    np.add.at(counts, (frame["bin"].to_numpy() + 1, column), frame["count"].to_numpy())
+    seeds = np.array(frame["run"].nunique() and frame.groupby(column)["run"].nunique())
+    return counts if seeds.max(initial=1) == 1 else counts / seeds

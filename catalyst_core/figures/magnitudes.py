@@ -1,39 +1,52 @@
 """Filter magnitudes: one histogram a contender on one shared logarithmic axis, in fixed bins, so that they compare."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from catalyst_core.events import HISTOGRAM_BINS, HISTOGRAM_DECADES
 from catalyst_core.figures import words
 from catalyst_core.figures.scales import LogScale
-from catalyst_core.figures.sheet import Panel, Sheet, shown
+from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown
 from catalyst_core.figures.style import Look, Theme, mix
 from catalyst_core.frames.view import bin_of
 
-Arrangement = Literal["stacked", "overlay"]
+Arrangement = Literal["stacked", "overlay", "layers"]
 STATES = ("pruned", "undecided", "kept")
 NOTHING = "No filter has been measured yet."
 AXIS = "filter magnitude n"
-ROW = 74  # pixels a contender
+ROW = 74  # pixels a contender or group
+LAYERS = 8  # groups drawn at most, a row each
 
 
+@Plot
 def plot_magnitudes(
-    frame: pd.DataFrame, *, theme: Theme = "light", arrange: Arrangement = "stacked", reason: str = NOTHING, least: int = 300
-) -> go.Figure:
-    """Histogram of magnitudes from a `filters_frame`: small multiples ('stacked') or outlines in one panel ('overlay').
+    frame: pd.DataFrame,
+    *,
+    theme: Theme = "light",
+    arrange: Arrangement = "stacked",
+    reason: str = NOTHING,
+    least: int = 300,
+    over: pd.DataFrame | None = None,
+) -> Sheet:
+    """Histogram of magnitudes from a `filters_frame`, in fixed bins on one axis.
+
+    `arrange`: small multiples ('stacked'), outlines in one panel ('overlay'), or outlines in a row a filter group ('layers').
 
     Bars are counts of filters, the mean over seeds; filled: kept, pale: undecided, outlined: pruned; vertical dashes: the
     threshold that the cut would use, one a filter group. Exact zeros have a bar of their own, labelled 0 and with its count,
-    which may run out of the top of its row. `least`: pixels of height of the small multiples at least.
+    which may run out of the top of its row. `least`: pixels of height of the small multiples at least. `over`: other moments
+    that the axis of magnitudes has room for, too.
     """
     looks = shown(frame, theme)
-    scale = LogScale.over(frame["magnitude"].to_numpy(), least=-6)
+    scale = LogScale.over((frame if over is None else over)["magnitude"].to_numpy(), least=-6)
     bins = Bins.of(scale)
-    if arrange == "overlay":
-        return _overlay(frame, looks, (scale, bins), theme, reason)
+    if looks and arrange == "overlay":
+        return _outlined(frame, looks, (scale, bins), Sheet(theme, height=320), [])
+    if looks and arrange == "layers":
+        return _by_layer(frame, looks, (scale, bins), theme, least)
     sheet = Sheet(theme, height=max(least, 70 + ROW * len(looks)))
     panels = sheet.rows([look.title for look in looks.values()])
     for panel, (label, look) in zip(panels, looks.items(), strict=False):
@@ -52,7 +65,7 @@ def plot_magnitudes(
     else:
         _legend(sheet, panels[0])
         sheet.title_y("filters")
-    return sheet.figure()
+    return sheet
 
 
 def caption_magnitudes(frame: pd.DataFrame) -> str:
@@ -169,30 +182,61 @@ def _legend(sheet: Sheet, panel: Panel) -> None:
     sheet.legend([name for name, _ in entries])
 
 
-def _overlay(frame: pd.DataFrame, looks: dict[str, Look], scales: tuple[LogScale, Bins], theme: Theme, reason: str) -> go.Figure:
+def _outlined(
+    frame: pd.DataFrame, looks: dict[str, Look], scales: tuple[LogScale, Bins], sheet: Sheet, groups: Sequence[str]
+) -> Sheet:
+    """The contenders as outlines over each other: all filters in one panel, or those of each group in a row of its own."""
     scale, bins = scales
-    sheet = Sheet(theme, height=320)
-    panel = sheet.grid(1)[0]
-    sheet.axes(panel, scale.axis(AXIS), {"title": "filters", "rangemode": "tozero"})
-    for label, look in looks.items():
-        counts = bins.counts(frame[frame["label"] == label]).sum(axis=0)
-        some = np.flatnonzero(counts[1:])
-        span = slice(some[0], some[-1] + 1) if some.size else slice(0, 0)
-        centres = np.concatenate([[scale.zero, np.nan], bins.centres[span]])
-        sheet.add(
-            panel,
-            type="scatter",
-            mode="lines+markers",
-            name=look.title,
-            showlegend=True,
-            x=centres,
-            y=np.concatenate([[counts[0], np.nan], counts[1:][span]]),
-            line={"color": look.colour, "width": 1.6, "dash": look.dash, "shape": "hvh"},
-            marker={"symbol": look.marker, "size": [8] + [0] * (len(centres) - 1), "color": look.colour},
-            hovertemplate="%{y:.3~g} filters at n = %{x:.2~g}<extra>" + look.title + "</extra>",
-            meta=scale.meaning("x"),
-        )
+    panels = sheet.rows(groups) if groups else sheet.grid(1)
+    for panel, group in zip(panels, groups or [""], strict=True):
+        last = panel is panels[-1]
+        x = scale.axis(AXIS if last else "", labelled=last) | ({} if last else {"matches": panels[-1].x})
+        mine = frame[frame["group"] == group] if group else frame
+        counts = {label: bins.counts(mine[mine["label"] == label]).sum(axis=0) for label in looks}
+        top = max((_top(one[None]) for one in counts.values()), default=10.0)
+        sheet.axes(panel, x, {"range": [0, top], "nticks": 4} | ({} if group else {"title": "filters"}), name=group or "filters")
+        for label, look in looks.items():
+            _outline(sheet, panel, counts[label], look, (scale, bins, top), in_legend=panel is panels[0])
+    if groups:
+        sheet.title_y("filters")
     sheet.legend([look.title for look in looks.values()])
-    if not looks:
-        sheet.empty(reason)
-    return sheet.figure()
+    return sheet
+
+
+def _outline(
+    sheet: Sheet, panel: Panel, counts: np.ndarray, look: Look, scales: tuple[LogScale, Bins, float], *, in_legend: bool
+) -> None:
+    """A line around the histogram, and a mark for the exact zeros: at the top of the panel, if they are more than that."""
+    scale, bins, top = scales
+    some = np.flatnonzero(counts[1:])
+    span = slice(some[0], some[-1] + 1) if some.size else slice(0, 0)
+    zeros = float(counts[0])
+    meaning = scale.meaning("x") | ({"y_means": [[0.97 * top, zeros]]} if zeros > top else {})
+    centres = np.concatenate([[scale.zero, np.nan], bins.centres[span]])
+    sheet.add(
+        panel,
+        type="scatter",
+        mode="lines+markers",
+        name=look.title,
+        legendgroup=look.title,
+        showlegend=in_legend,
+        x=centres,
+        y=np.concatenate([[0.97 * top if zeros > top else zeros, np.nan], counts[1:][span]]),
+        line={"color": look.colour, "width": 1.6, "dash": look.dash, "shape": "hvh"},
+        marker={"symbol": look.marker, "size": [8] + [0] * (len(centres) - 1), "color": look.colour},
+        customdata=np.concatenate([[zeros, np.nan], counts[1:][span]]),
+        hovertemplate="%{customdata:.3~g} filters at n = %{x:.2~g}<extra>" + look.title + "</extra>",
+        meta=meaning,
+    )
+
+
+def _by_layer(frame: pd.DataFrame, looks: dict[str, Look], scales: tuple[LogScale, Bins], theme: Theme, least: int) -> Sheet:
+    """A row a filter group; of many the first few."""
+    groups = list(dict.fromkeys(frame["group"]))
+    shown_groups = [str(group) for group in groups[:LAYERS]]
+    sheet = Sheet(theme, height=max(least, 70 + ROW * len(shown_groups)))
+    _outlined(frame, looks, scales, sheet, shown_groups)
+    if len(groups) > LAYERS:
+        place = {"xanchor": "right", "yanchor": "bottom", "font": {"size": 10, "color": sheet.paper.faint}}
+        sheet.note(sheet.grid_of[0], f"the first {LAYERS} of {len(groups)} groups", 1, 1, **place)
+    return sheet

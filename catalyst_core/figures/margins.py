@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from catalyst_core.figures import words
-from catalyst_core.figures.sheet import Panel, Sheet, shown
+from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown
 from catalyst_core.figures.style import Look, Theme, mix
 from catalyst_core.frames.audited import gap_frame
 
@@ -19,18 +18,28 @@ BINS = 24
 ROW = 74  # pixels a contender
 
 
-def plot_margins(frame: pd.DataFrame, *, theme: Theme = "light", reason: str = NOTHING, least: int = 300) -> go.Figure:
+@Plot
+def plot_margins(
+    frame: pd.DataFrame,
+    gaps: pd.DataFrame | None = None,
+    *,
+    theme: Theme = "light",
+    reason: str = NOTHING,
+    least: int = 300,
+    over: pd.DataFrame | None = None,
+) -> Sheet:
     """Distribution of the signed margin from a `filters_frame`, a row a contender on one axis.
 
     Bars are counts of channels, the mean over seeds. Channels that are already decided stand at the two ends with their
-    number. The decision gap, the mean over groups and seeds, is printed above each row. `least`: pixels of height at least.
+    number. The decision gap, the mean over groups and seeds, is printed above each row: `gaps` is the `gap_frame` of the same
+    channels, if it is known. `least`: pixels of height at least. `over`: other moments that the
+    axis has room for, too.
     """
     looks = shown(frame, theme)
-    margins = frame["margin"].to_numpy(dtype=float)
-    reach = _reach(margins)
-    gaps = gap_frame(frame).groupby("label", observed=True)["gap"].mean().to_dict()
+    reach = _reach((frame if over is None else over)["margin"].to_numpy(dtype=float))
+    known = _gaps(frame, gaps)
     sheet = Sheet(theme, height=max(least, 70 + ROW * len(looks)))
-    panels = sheet.rows([_said(look, gaps.get(label, np.nan)) for label, look in looks.items()])
+    panels = sheet.rows([_said(look, known.get(label, np.nan)) for label, look in looks.items()])
     for panel, (label, look) in zip(panels, looks.items(), strict=False):
         last = panel is panels[-1]
         x = _axis(reach, last) | ({} if last else {"matches": panels[-1].x})
@@ -42,20 +51,25 @@ def plot_margins(frame: pd.DataFrame, *, theme: Theme = "light", reason: str = N
     else:
         sheet.axes(panels[0], _axis(reach, True), {"title": "channels", "range": [0, 10]}, name="channels")
         sheet.empty(reason)
-    return sheet.figure()
+    return sheet
 
 
-def caption_margins(frame: pd.DataFrame) -> str:
+def _gaps(frame: pd.DataFrame, gaps: pd.DataFrame | None) -> Mapping[str, float]:
+    """The gap of each label, the mean over its seeds."""
+    return (gap_frame(frame) if gaps is None else gaps).groupby("label", observed=True)["gap"].mean().to_dict()
+
+
+def caption_margins(frame: pd.DataFrame, gaps: pd.DataFrame | None = None) -> str:
     """How many channels go in each contender, and by what gap."""
     if frame.empty:
         return NOTHING
-    gaps: Mapping[str, float] = gap_frame(frame).groupby("label", observed=True)["gap"].mean().to_dict()
+    known = _gaps(frame, gaps)
     parts = []
     for label, look in shown(frame, "light").items():
         mine = frame[frame["label"] == label]
         seeds = mine["run"].nunique()
         gone = words.count((~mine["kept"]).sum() / seeds)
-        parts.append(f"{look.title} {gone} of {words.count(len(mine) / seeds)} (gap {words.number(gaps.get(label, np.nan))})")
+        parts.append(f"{look.title} {gone} of {words.count(len(mine) / seeds)} (gap {words.number(known.get(label, np.nan))})")
     return f"Channels on the pruned side: {words.listed(parts)}."
 
 
@@ -133,7 +147,8 @@ def _said(look: Look, gap: float) -> str:
     return look.title + (f" · gap {words.number(gap)}" if np.isfinite(gap) else "")
 
 
-def plot_flip_curve(flips: pd.DataFrame, *, theme: Theme = "light", reason: str = NO_FLIPS) -> go.Figure:
+@Plot
+def plot_flip_curve(flips: pd.DataFrame, *, theme: Theme = "light", reason: str = NO_FLIPS) -> Sheet:
     """Share of decisions that change under noise of eps times the median kept magnitude, from a `flip_frame`.
 
     One line a contender, the mean over seeds; the dotted line marks the 1 % that the flip point is read at.
@@ -162,7 +177,7 @@ def plot_flip_curve(flips: pd.DataFrame, *, theme: Theme = "light", reason: str 
     sheet.legend([look.title for look in looks.values()])
     if not looks:
         sheet.empty(reason)
-    return sheet.figure()
+    return sheet
 
 
 def _whiskers(mean: pd.DataFrame) -> dict[str, object]:

@@ -4,27 +4,34 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from catalyst_core.figures import words
 from catalyst_core.figures.scales import LogScale
-from catalyst_core.figures.sheet import Panel, Sheet, shown
+from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown, thinned
 from catalyst_core.figures.style import Look, Theme
 
+POINTS = 1200  # channels drawn at most
 NOTHING = "No catalyst variables D to show: only Catalyst has them, until its cut."
 
 
+@Plot
 def plot_phase_plane(
-    frame: pd.DataFrame, *, scale: Literal["log", "linear"] = "log", theme: Theme = "light", reason: str = NOTHING
-) -> go.Figure:
+    frame: pd.DataFrame,
+    *,
+    scale: Literal["log", "linear"] = "log",
+    theme: Theme = "light",
+    reason: str = NOTHING,
+    over: pd.DataFrame | None = None,
+) -> Sheet:
     """A mark a channel of every contender with catalyst variables, from a `filters_frame`.
 
     Filled: kept side; open: pruned side. On the logarithmic axes exact zeros stand at the edges, labelled 0: D = 0 is
-    preserved, n = 0 is pruned.
+    preserved, n = 0 is pruned. `over`: other moments that logarithmic axes have room for, too.
     """
     known = frame.dropna(subset=["catalyst"])
     looks = shown(known, theme)
-    both = LogScale.over(known[["magnitude", "catalyst"]].to_numpy(dtype=float).ravel(), least=-6)
+    wide = known if over is None else over.dropna(subset=["catalyst"])
+    both = LogScale.over(wide[["magnitude", "catalyst"]].to_numpy(dtype=float).ravel(), least=-6)
     sheet = Sheet(theme, height=380)
     panel = sheet.grid(1)[0]
     titles = ("filter magnitude n", "catalyst variable D")
@@ -35,8 +42,10 @@ def plot_phase_plane(
         sheet.axes(panel, *({"title": title, "rangemode": "tozero"} for title in titles))
         ends = (0.0, float(np.nanmax(known[["magnitude", "catalyst"]].to_numpy(dtype=float), initial=1.0)))
     sheet.line(panel, x=ends, y=ends, color=sheet.paper.ink, dash="dot")
+    drawn, said = thinned(known, POINTS)
+    sheet.note(panel, said, 1, 1, xanchor="right", yanchor="bottom", font={"size": 10, "color": sheet.paper.faint})
     for label, look in looks.items():
-        _marks(sheet, panel, known[known["label"] == label], look, both if scale == "log" else None)
+        _marks(sheet, panel, drawn[drawn["label"] == label], look, both if scale == "log" else None)
     sheet.legend([name for look in looks.values() for name in (f"{look.title}, kept side", f"{look.title}, pruned side")])
     if looks:
         place = {"font": {"size": 10, "color": sheet.paper.faint}}
@@ -44,7 +53,7 @@ def plot_phase_plane(
         sheet.note(panel, "n > D: stays", 0.99, 0.17, xanchor="right", yanchor="bottom", **place)
     else:
         sheet.empty(reason)
-    return sheet.figure()
+    return sheet
 
 
 def caption_phase_plane(frame: pd.DataFrame) -> str:

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
 from catalyst_core.figures import style, words
-from catalyst_core.figures.sheet import Panel, Sheet, shown
+from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown
 from catalyst_core.figures.style import Look, Theme, mix
 from catalyst_core.frames.ledger import ledger_summary
 
@@ -18,7 +17,8 @@ DODGE = 0.03  # of the axis, between two contenders
 STAGES = {"post_prune_accuracy": "after the cut", "finetuned_accuracy": "fine-tuned"}
 
 
-def plot_accuracy_macs(ledger: pd.DataFrame, *, theme: Theme = "light", reason: str = NOTHING) -> go.Figure:
+@Plot
+def plot_accuracy_macs(ledger: pd.DataFrame, *, theme: Theme = "light", reason: str = NOTHING) -> Sheet:
     """Test accuracy right after the cut and after fine-tuning, against the MACs left, from a `ledger_frame`.
 
     A mark a race and contender, the mean over seeds with its sample standard deviation; races of one contender (for example at
@@ -46,7 +46,7 @@ def plot_accuracy_macs(ledger: pd.DataFrame, *, theme: Theme = "light", reason: 
     sheet.legend([look.title for look in looks.values()])
     if not looks:
         sheet.empty(reason)
-    return sheet.figure()
+    return sheet
 
 
 def caption_accuracy_macs(ledger: pd.DataFrame) -> str:
@@ -103,7 +103,8 @@ def _points(sheet: Sheet, panel: Panel, summary: pd.DataFrame, look: Look, drawn
     )
 
 
-def plot_widths(frame: pd.DataFrame, *, theme: Theme = "light", reason: str = NO_WIDTHS) -> go.Figure:
+@Plot
+def plot_widths(frame: pd.DataFrame, *, theme: Theme = "light", reason: str = NO_WIDTHS) -> Sheet:
     """Channels of every filter group before the cut (pale) and after it, a colour a contender, from a `widths_frame`."""
     looks = shown(frame, theme)
     groups = list(dict.fromkeys(frame["group"]))
@@ -126,7 +127,7 @@ def plot_widths(frame: pd.DataFrame, *, theme: Theme = "light", reason: str = NO
     sheet.legend([*["before the cut"] * bool(looks), *(look.title for look in looks.values())])
     if not looks:
         sheet.empty(reason)
-    return sheet.figure()
+    return sheet
 
 
 def _after(sheet: Sheet, panel: Panel, frame: pd.DataFrame, look: Look, drawn: tuple[int, int, list[str]]) -> None:
@@ -172,7 +173,8 @@ def caption_widths(frame: pd.DataFrame) -> str:
     return f"Channels left: {words.listed(parts)}."
 
 
-def plot_cost(ledger: pd.DataFrame, *, theme: Theme = "light", reason: str = NOTHING) -> go.Figure:
+@Plot
+def plot_cost(ledger: pd.DataFrame, *, theme: Theme = "light", reason: str = NOTHING) -> Sheet:
     """Seconds of training and of it in the regularizer, a bar a contender (mean over seeds and races), from a `ledger_frame`."""
     done = ledger.dropna(subset=["train_seconds"])
     looks = shown(done, theme)
@@ -199,7 +201,7 @@ def plot_cost(ledger: pd.DataFrame, *, theme: Theme = "light", reason: str = NOT
         _times(sheet, panel, mean, deviation, (said, fills, texts))
     if not looks:
         sheet.empty(reason)
-    return sheet.figure()
+    return sheet
 
 
 def _ends(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """A sheet of panels to draw on: axes in a grid, traces, notes and lines, and what to say when there is nothing to draw."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any, Generic, NamedTuple, ParamSpec
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,6 +13,8 @@ from catalyst_core.figures.style import Look, Paper, Theme
 TOP, BOTTOM, LEFT, RIGHT = 14, 46, 58, 14  # pixels around the panels
 LEGEND_LINE = 19  # pixels
 HEAD = 20  # pixels above a row for its title
+
+P = ParamSpec("P")
 
 
 class Panel(NamedTuple):
@@ -79,7 +82,9 @@ class Sheet:
         self.data.append({"xaxis": panel.x, "yaxis": panel.y, "showlegend": False} | trace)
 
     def note(self, panel: Panel, text: str, x: float, y: float, **more: Any) -> None:
-        """Text at a place of a panel, in shares of its width and height."""
+        """Text at a place of a panel, in shares of its width and height; nothing for an empty text."""
+        if not text:
+            return
         self.layout["annotations"].append(
             {"text": text, "x": x, "y": y, "xref": f"{panel.x} domain", "yref": f"{panel.y} domain", "showarrow": False}
             | {"font": {"size": 11}}
@@ -112,18 +117,38 @@ class Sheet:
         _, lines = flow(entries, style.WIDTH - self.margin["l"] - RIGHT)
         self.margin["t"] += LEGEND_LINE * lines
 
-    def figure(self) -> go.Figure:
-        """The finished figure."""
+    def spec(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Traces and layout, the template left out."""
         drawn = {trace["yaxis"] for trace in self.data}
         for panel in self.grid_of:
             if panel.y not in drawn:  # plotly leaves out the axes of a panel without a trace
                 self.add(panel, type="scatter", x=[None], y=[None], hoverinfo="skip")
-        layout = self.layout | {
-            "margin": self.margin,
-            "height": self.height + self.margin["t"] - TOP,
-            "meta": {"panels": self.names},
-        }
-        return style.figure(self.data, layout, theme=self.theme)
+        size = {"margin": self.margin, "height": self.height + self.margin["t"] - TOP}
+        return self.data, self.layout | size | {"meta": {"panels": self.names}}
+
+    def figure(self) -> go.Figure:
+        """The finished figure."""
+        return style.figure(*self.spec(), theme=self.theme)
+
+
+class Plot(Generic[P]):
+    """Around a function that draws a sheet: called, it returns the figure; `sheet` draws without plotly's own objects.
+
+    These check every property, which takes longer than the drawing itself: too long for a page that is drawn each second.
+    """
+
+    def __init__(self, draw: Callable[P, Sheet]) -> None:
+        self.sheet = draw
+        update_wrapper(self, draw)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> go.Figure:
+        return self.sheet(*args, **kwargs).figure()
+
+
+def thinned(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
+    """Every k-th row, so that at most `most` are left, and a sentence about that; '' where all are."""
+    every = max(1, -(-len(frame) // most))
+    return frame.iloc[::every], f"one channel in {every} is drawn" if every > 1 else ""
 
 
 def flow(entries: Sequence[str], room: float) -> tuple[list[tuple[int, float]], int]:

@@ -3,13 +3,12 @@
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from numpy.typing import NDArray
 
 from catalyst_core import theory
 from catalyst_core.figures import style, words
 from catalyst_core.figures.scales import LogScale
-from catalyst_core.figures.sheet import Panel, Sheet
+from catalyst_core.figures.sheet import Panel, Plot, Sheet
 from catalyst_core.figures.style import Theme
 from catalyst_core.theory import Array, Paths, Population, Rule
 
@@ -21,7 +20,8 @@ TRACE, DOTS = 100, 14  # points of a path: of the simulation's line, of the clos
 POINTS, HEAD = 160, 32  # points of a flow line, and which of them gets the arrow head
 
 
-def plot_portrait(strength: float, ratio: float, pull: float, *, theme: Theme = "light") -> go.Figure:
+@Plot
+def plot_portrait(strength: float, ratio: float, pull: float, *, theme: Theme = "light") -> Sheet:
     """Flow lines of (n, D), the boundary D = r n between the two fates, the start D = c n and paths of four filters.
 
     Lines are closed forms; the dots on the four paths are proximal steps of a simulation.
@@ -45,7 +45,7 @@ def plot_portrait(strength: float, ratio: float, pull: float, *, theme: Theme = 
         )
     _followed(sheet, panel, strength, ratio, pull)
     sheet.legend(["flows to preserved", "flows to pruned", "boundary between the fates", "start, D = c n", "simulated filter"])
-    return sheet.figure()
+    return sheet
 
 
 def caption_portrait(strength: float, ratio: float, pull: float) -> str:
@@ -60,9 +60,10 @@ def caption_portrait(strength: float, ratio: float, pull: float) -> str:
     )
 
 
+@Plot
 def plot_population(
     population: Population, paths: dict[Rule, Paths], exact: dict[Rule, Paths], *, theme: Theme = "light"
-) -> go.Figure:
+) -> Sheet:
     """Magnitude over time for some of the filters, a panel a regularizer: simulated (lines) and in closed form (dots)."""
     sheet = Sheet(theme, height=300)
     panels = sheet.grid(1, len(paths), gaps=(0, 0.06))
@@ -82,7 +83,7 @@ def plot_population(
             _tracks(sheet, panel, *_drawable(path, mine, TRACE), name=name, colour=colour)
         _dots(sheet, panel, exact[rule], chosen, name=f"{looks[rule].title}, closed form")
     sheet.margin["t"] += 10
-    return sheet.figure()
+    return sheet
 
 
 def caption_population(paths: dict[Rule, Paths], exact: dict[Rule, Paths]) -> str:
@@ -92,9 +93,10 @@ def caption_population(paths: dict[Rule, Paths], exact: dict[Rule, Paths]) -> st
     return f"Lines: proximal steps. Dots: closed forms. Largest distance, of the largest magnitude: {words.listed(parts)}."
 
 
+@Plot
 def plot_fates(
     population: Population, paths: dict[Rule, Paths], *, strength: float, ratio: float, theme: Theme = "light"
-) -> go.Figure:
+) -> Sheet:
     """Every filter by its magnitude at the start and the task's pull on it: filled if it is alive at the end.
 
     The dashed line is where the fate changes if one waits for ever: g = lambda (c - 1/c) for Catalyst, which holds no
@@ -125,7 +127,7 @@ def plot_fates(
         _boundary(sheet, panel, rule, scale, strength, ratio, reach)
         sheet.note(panel, looks[rule].title, 0.5, 1.0, xanchor="center", yanchor="bottom", font={"color": looks[rule].colour})
     sheet.margin["t"] += 10
-    return sheet.figure()
+    return sheet
 
 
 def caption_fates(population: Population, paths: dict[Rule, Paths]) -> str:

@@ -33,7 +33,7 @@ def filters_frame(view: RaceView, step: int | None = None, *, until_cut: bool = 
 
 
 def _filters(view: RaceView, step: int | None, until_cut: bool) -> pd.DataFrame:
-    looks = [look for record in view.records.values() if (look := _look(record, step, until_cut)) is not None]
+    looks = [found for record in view.records.values() if (found := look(record, step, until_cut=until_cut)) is not None]
     records = [record for record, _ in looks]
     margins = _joined([found.margins for _, found in looks])
     channels = [len(found.magnitudes) for _, found in looks]
@@ -52,12 +52,13 @@ def _filters(view: RaceView, step: int | None, until_cut: bool) -> pd.DataFrame:
             "margin": margins,
             "kept": margins > 0,
             "decided": np.isinf(margins) | cut,
-            "threshold": _joined([_thresholds(*look) for look in looks]),
+            "threshold": _joined([_thresholds(*found) for found in looks]),
         }
     )
 
 
-def _look(record: RunRecord, step: int | None, until_cut: bool) -> Look | None:
+def look(record: RunRecord, step: int | None, *, until_cut: bool) -> Look | None:
+    """The run with the measurement that `filters_frame` shows it at."""
     measured = record.measured[: record.cut] if until_cut else record.measured
     if record.groups is None or not measured:
         return None

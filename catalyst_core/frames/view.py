@@ -1,7 +1,7 @@
 """A race as its readers hold it: events read once by cursor, unpacked once, kept per run.
 
-`RaceView.refresh()` costs what is new. The tables beside this module turn a view into tidy frames; each is built at most
-once per state of the view (see `RaceView.once`).
+`RaceView.refresh()` costs what is new; of very many looks at very many filters a view keeps some. The tables beside this
+module turn a view into tidy frames; each is built at most once per state of the view (see `RaceView.once`).
 """
 
 import threading
@@ -16,7 +16,6 @@ from catalyst_core.events import (
     HISTOGRAM_DECADES,
     CheckpointKept,
     Evaluated,
-    Event,
     Failed,
     FiltersMeasured,
     GroupsFound,
@@ -34,6 +33,10 @@ FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 BIN_EDGES = np.logspace(*HISTOGRAM_DECADES, HISTOGRAM_BINS + 1)  # (97,) magnitudes
 BIN_CENTRES = np.sqrt(BIN_EDGES[:-1] * BIN_EDGES[1:])  # (96,)
+
+LOOKS_BYTES = 64 * 2**20  # of the looks at the filters that a view keeps: of more, older ones are thinned out
+LEAST_LOOKS = 40  # of each run, whatever they take
+MOST_BUILT = 40  # tables and figures that a view remembers
 
 # The numbers of a StepLogged, in the order that they are kept in.
 LOGGED = ("step", "epoch", "seconds", "loss", "accuracy", "penalty", "strength", "learning_rate", "share_pruned")
@@ -64,6 +67,12 @@ class Measurement(NamedTuple):
     bins: np.ndarray  # occupied bins of the stored histogram, -1 for exact zeros
     counts: np.ndarray  # filters in each of them
     is_cut: bool
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory, about."""
+        vectors = (self.magnitudes, self.catalysts, self.margins, self.bins, self.counts)
+        return sum(vector.nbytes for vector in vectors if vector is not None)
 
 
 def unpack(vector: bytes) -> FloatArray:
@@ -119,7 +128,7 @@ class RunRecord:
 
     info: RunInfo
     cursor: int = 0
-    events: list[Event] = field(default_factory=list)
+    told: int = 0  # events
     groups: GroupsFound | None = None
     stage: StageStarted | None = None
     pruned: Pruned | None = None
@@ -140,7 +149,7 @@ class RunRecord:
         if stored.cursor <= self.cursor:
             return False
         self.cursor = stored.cursor
-        self.events.append(stored.event)
+        self.told += 1
         match stored.event:
             case GroupsFound() as event:
                 self.groups = event
@@ -175,6 +184,19 @@ class RunRecord:
             self.initial = found.magnitudes
             self._initial_is_final = found.stage != "dense"
 
+    def thin(self, most: int) -> None:
+        """As often as there are more than `most` looks, drop every second of those that are not among the newest.
+
+        The first one and the one that the cut was made from always stay.
+        """
+        while len(self.measured) > most:
+            old = len(self.measured) - most // 4
+            cut = None if self.cut is None else self.cut - 1
+            places = [place for place in range(len(self.measured)) if place >= old or place % 2 == 0 or place == cut]
+            self.measured = [self.measured[place] for place in places]
+            if cut is not None:
+                self.cut = places.index(cut) + 1
+
     def clock(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Epochs and training seconds at the given steps, interpolated between the logged ones."""
         known = np.array([(0.0, 0.0, 0.0), *(numbers[:3] for numbers in self.logged)])
@@ -194,9 +216,9 @@ class RaceView:
         self.records: dict[str, RunRecord] = {run.id: RunRecord(run) for run in self.race.runs}
 
     @property
-    def events(self) -> dict[str, list[Event]]:
-        """Run id -> its events, in order."""
-        return {run_id: record.events for run_id, record in self.records.items()}
+    def told(self) -> int:
+        """How many events there are."""
+        return sum(record.told for record in self.records.values())
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -217,6 +239,7 @@ class RaceView:
                     new += self.records[stored.run_id].add(stored)
             if found:
                 self._cursor = found[-1].cursor
+                self._thin()
             if new or race != self.race:
                 self._built = {}
             self.race = race
@@ -234,9 +257,18 @@ class RaceView:
             record.info = run
         return new
 
+    def _thin(self) -> None:
+        """Bound the memory of what is kept of the filters, evenly over the runs."""
+        for record in self.records.values():
+            if record.measured:
+                record.thin(max(LEAST_LOOKS, LOOKS_BYTES // len(self.records) // record.measured[-1].bytes))
+
     def once(self, key: Any, build: Callable[[], Any]) -> Any:
-        """What `build` returned for this key since the last refresh that brought something."""
+        """What `build` returned for this key since the last refresh that brought something; the oldest are forgotten."""
         with self._lock:
             if key not in self._built:
-                self._built[key] = build()
+                made = build()
+                while len(self._built) >= MOST_BUILT:
+                    del self._built[next(iter(self._built))]
+                self._built[key] = made
             return self._built[key]

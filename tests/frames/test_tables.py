@@ -23,6 +23,11 @@ def queued():
     return RaceView(store, store.create(synthetic.config()).id)
 
 
+def told(view, run):
+    """All events of a run."""
+    return [one.event for one in view._store.events(run)]
+
+
 EVERY = [
     frames.status_frame,
     frames.curves_frame,
@@ -58,11 +63,11 @@ def test_curves_hold_every_logged_step_and_validation_look(view):
     curves = frames.curves_frame(view)
     run = view.race.runs[0].id
     mine = curves[(curves["run"] == run) & (curves["split"] == "train")]
-    logged = [event for event in view.events[run] if event.kind == "step"]
+    logged = [event for event in told(view, run) if event.kind == "step"]
     assert list(mine["loss"]) == [event.loss for event in logged]
     assert list(mine["step"]) == [event.step for event in logged]
     held = curves[(curves["run"] == run) & (curves["split"] == "validation")]
-    assert len(held) == sum(event.kind == "evaluated" for event in view.events[run])
+    assert len(held) == sum(event.kind == "evaluated" for event in told(view, run))
     assert held["penalty"].isna().all()
     # 20 steps an epoch and 0.02 s a step, read off the logged steps around the look.
     assert np.allclose(held["epoch"], held["step"] / 20)
@@ -73,7 +78,7 @@ def test_filters_are_unpacked_in_the_order_of_the_groups(view):
     filters = frames.filters_frame(view)
     run = view.race.runs[0].id
     mine = filters[filters["run"] == run]
-    last = [event for event in view.events[run] if event.kind == "filters"][-1]
+    last = [event for event in told(view, run) if event.kind == "filters"][-1]
     assert list(mine["magnitude"].astype("float32")) == list(np.frombuffer(last.magnitudes, "<f4"))
     assert mine.groupby("group", observed=True).size().to_dict() == synthetic.GROUPS
     assert list(mine[mine["group"] == "conv2"]["channel"]) == list(range(64))
@@ -84,7 +89,7 @@ def test_filters_are_unpacked_in_the_order_of_the_groups(view):
 def test_thresholds_belong_to_their_group(view):
     filters = frames.filters_frame(view)
     none = filters[(filters["label"] == "none") & (filters["seed"] == 3)]
-    last = [event for event in view.events[none["run"].iloc[0]] if event.kind == "filters"][-1]
+    last = [event for event in told(view, none["run"].iloc[0]) if event.kind == "filters"][-1]
     assert none.groupby("group", observed=True)["threshold"].first().to_list() == list(last.thresholds)
     assert filters[filters["label"] == "catalyst"]["threshold"].isna().all()
 
@@ -113,7 +118,7 @@ def test_until_cut_leaves_out_what_came_after_it():
 def test_density_comes_from_the_stored_histograms(view):
     density = frames.density_frame(view)
     run = view.race.runs[1].id
-    for event in [event for event in view.events[run] if event.kind == "filters"][::25]:
+    for event in [event for event in told(view, run) if event.kind == "filters"][::25]:
         mine = density[(density["run"] == run) & (density["step"] == event.step) & (density["stage"] == event.stage)]
         counts = np.zeros(HISTOGRAM_BINS + 1, dtype=int)
         counts[mine["bin"] + 1] = mine["count"]

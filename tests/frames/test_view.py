@@ -16,6 +16,7 @@ from catalyst_core.events import (
     pack,
 )
 from catalyst_core.frames import RaceView
+from catalyst_core.frames.view import LEAST_LOOKS
 from tests import synthetic
 
 
@@ -64,7 +65,8 @@ def test_refresh_reads_only_what_is_new(store):
     assert view.refresh() == 0
     store.append(first, step(3))
     assert view.refresh() == 1
-    assert [event.step for event in view.events[first]] == [1, 2, 3]
+    assert view.told == 3
+    assert [numbers[0] for numbers in view.records[first].logged] == [1, 2, 3]
     assert view.race.runs[0].step == 3
 
 
@@ -207,3 +209,20 @@ def test_bins_hold_what_they_say(magnitude):
 def test_bins_of_zeros_and_outliers():
     assert list(frames.bin_of(np.array([0.0, 1e-9, 1e9]))) == [-1, 0, 95]
     assert list(frames.bin_of(np.array([0.0, 1e-9, 1e9]), finer=4)) == [-1, 0, 383]
+
+
+def test_many_looks_at_many_filters_are_thinned_out_but_for_those_that_count(store, monkeypatch):
+    monkeypatch.setattr("catalyst_core.frames.view.LOOKS_BYTES", 0)  # then LEAST_LOOKS stay
+    race = synthetic.whole_race(store, synthetic.config(methods=({"name": "catalyst"}, {"name": "none"})))
+    view = RaceView(store, race.id)
+    view.refresh()
+    for run_id, record in view.records.items():
+        told = [one.event for one in store.events(run_id) if one.event.kind == "filters"]
+        steps, all_steps = [one.step for one in record.measured], [one.step for one in told]
+        assert len(steps) <= LEAST_LOOKS < len(told)
+        assert steps == sorted(steps)
+        assert steps[0] == all_steps[0]
+        assert steps[-LEAST_LOOKS // 4 :] == all_steps[-LEAST_LOOKS // 4 :]
+        cut = next(one for one in told if one.decided)
+        assert record.measured[record.cut - 1].is_cut
+        assert record.measured[record.cut - 1].step == cut.step
