@@ -15,6 +15,7 @@
     │   ├── StoreError                a store that cannot be opened, written, or is of a newer schema
     │   │   └── StoreUnavailableError one that may be back in a moment: not reachable, locked, its disk full
     │   ├── CheckpointError           a checkpoint that is not there any more, or damaged
+    │   ├── ArchiveError              a file that is no packed race, damaged, or of a race that is there already
     │   ├── NotAllowedError           something that is not for whoever asks: they have to sign in, or are a viewer
     │   └── RunFinishedError          a command for, or a write to, a run that has already ended
     └── EngineError                   something that went wrong while a race was running
@@ -91,6 +92,10 @@ class StoreUnavailableError(StoreError):
 
 class CheckpointError(UsageError):
     """A checkpoint that is not there any more, or damaged."""
+
+
+class ArchiveError(UsageError):
+    """A file that is no packed race, damaged, or of a race that is there already."""
 
 
 class NotAllowedError(UsageError):

@@ -19,6 +19,7 @@ def list_races(options: argparse.Namespace) -> int:
     """The newest races, or all of them."""
     store = open_store(options.store)
     launcher.watch(store, sure=True)
+    store.purge()
     lines = store.race_lines(options.limit)
     if options.json:
         print_json({"store": store.name, "races": [line_record(line) for line in lines]})
@@ -75,7 +76,7 @@ def delete(options: argparse.Namespace) -> int:
     """Remove a finished race with its events and files."""
     store = open_store(options.store)
     launcher.watch(store, sure=True)
-    race = store.race(options.race)
+    race = store.race(options.race, hidden=True)
     if not options.yes:
         if options.json or not sys.stdin.isatty():
             raise ConfigError(f"race {race.id} ({race.title}) would be deleted for good: say so with --yes")

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, MODELS
 from catalyst_core.changes import NAMES
-from catalyst_core.cli import auditing, benching, commands, racing, steering
+from catalyst_core.cli import archives, auditing, benching, commands, racing, steering
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
 from catalyst_core.errors import SHOWN, shown
 
@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_race(subparsers)
     _add_looks(subparsers)
+    _add_archives(subparsers)
     _add_steering(subparsers)
     _add_audit(subparsers)
     _add_bench(subparsers)
@@ -66,6 +67,18 @@ def _add_looks(subparsers: Any) -> None:
     deleted = _add(subparsers, "delete", commands.delete, "remove a finished race with its events and files", race=RACE)
     deleted.add_argument("--yes", action="store_true", help="do not ask")
     _add(subparsers, "space", commands.space, "what the store takes on disk, what it may take, and what is free")
+
+
+def _add_archives(subparsers: Any) -> None:
+    packed = _add(subparsers, "pack", archives.pack, "a finished race as one file, for another store", race=RACE)
+    packed.add_argument("--out", required=True, metavar="FILE", help="the file to make, such as mine.race")
+    packed.add_argument("--as", dest="new_id", default="", metavar="ID", help="the id that it has there (default: its own)")
+    packed.add_argument("--looks", type=_positive, metavar="N", help="thin the looks at the filters, the N newest stay dense")
+    without = "leave out some of pruned,dense,checkpoints: the networks of the race (default: none)"
+    packed.add_argument("--without", default="", metavar="LIST", help=without)
+    packed.add_argument("--note", default="", metavar="TEXT", help="where it comes from, for whoever opens it")
+    unpacked = _add(subparsers, "unpack", archives.unpack, "take a packed race into the store, all of it or nothing")
+    unpacked.add_argument("file", metavar="FILE", help="what `pack` or the Runs page made")
 
 
 def _add_steering(subparsers: Any) -> None:

@@ -14,6 +14,9 @@ The contract, for every back end:
 - A resumed run begins its next *attempt*, goes on where it was and refuses what an earlier attempt still sends.
 - Commands travel the other way, in order. They wait until an `append` says up to which one they are done, in one
   transaction with the events that they led to.
+- A deleted race is *hidden* for a while, in which it can be restored: no list and no lookup has it, and its runs are not
+  found. Purging removes its rows and its files.
+- A race that another store packed is adopted whole, or not at all; only a finished one, under an id that is free here.
 - Times are the database's, so that machines with different clocks agree.
 - A method may be called from any thread or process; a connection is never used by two at once.
 - `StoreUnavailableError`: nothing was written, or (a lost answer) all of it; trying again later is safe for keyed events.
@@ -151,6 +154,7 @@ class RaceLine:
     created: datetime  # UTC
     counts: Counter[State]  # state -> runs in it
     bytes: int  # of the files of all runs
+    deleted: datetime | None = None  # UTC: when it was hidden
 
     @property
     def contenders(self) -> int:

@@ -16,10 +16,11 @@ from catalyst_core.store.connect import Backend, is_sqlite, resolve_url
 from catalyst_core.store.migrations import is_ready, prepare
 from catalyst_core.store.postgres import PostgresBackend
 from catalyst_core.store.queries import run_info
-from catalyst_core.store.schema import runs
+from catalyst_core.store.schema import races, runs
 from catalyst_core.store.sqlite import SqliteBackend
 
 HOLDS_A_SLOT: tuple[State, ...] = ("running", "paused", "stopping")  # with "queued": all that are not finished
+SEEN = runs.c.race_id.in_(select(races.c.id).where(races.c.deleted.is_(None)))  # runs of races that are not hidden
 IN_TURN = (runs.c.priority.desc(), runs.c.queued, runs.c.id)  # the order of the queue
 
 
@@ -83,7 +84,7 @@ class Database:
         return self._backend.write()
 
     def _row(self, connection: Connection, run_id: str) -> Row[Any]:
-        row = connection.execute(select(runs).where(runs.c.id == run_id)).first()
+        row = connection.execute(select(runs).where(runs.c.id == run_id, SEEN)).first()
         if row is None:
             raise NotFoundError(f"run {shown(run_id)}: none in {self.name}")
         return row

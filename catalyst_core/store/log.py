@@ -83,7 +83,7 @@ class Log(Database):
                 columns |= columns_after(event, now)
                 columns["step"] = max(columns["step"], event.step)
             if fresh:
-                connection.execute(insert(events), [_values(row, event, now) for event in fresh])
+                connection.execute(insert(events), [event_values(row.id, row.attempt, event, now) for event in fresh])
         if new:
             connection.execute(update(runs).where(runs.c.id == row.id).values(**columns))
 
@@ -166,11 +166,12 @@ def _known(connection: Connection, run_id: str, keys: Iterable[str]) -> set[str]
     return found
 
 
-def _values(row: Row[Any], event: Event, now: float) -> dict[str, Any]:
+def event_values(run_id: str, attempt: int, event: Event, time: float) -> dict[str, Any]:
+    """The row of an event that this attempt of a run said at this time."""
     return {
-        "run_id": row.id,
-        "attempt": row.attempt,
-        "time": now,
+        "run_id": run_id,
+        "attempt": attempt,
+        "time": time,
         "kind": event.kind,
         "step": event.step,
         "key": event.key or None,

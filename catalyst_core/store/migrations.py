@@ -101,7 +101,12 @@ def _step(body: str) -> int:
         return 0
 
 
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _to_second}  # from this schema to the next
+def _to_third(connection: Connection) -> None:
+    """A deletion that can be undone."""
+    connection.exec_driver_sql("ALTER TABLE races ADD COLUMN deleted FLOAT")
+
+
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: _to_second, 2: _to_third}  # from this schema to the next
 
 
 def _version(connection: Connection) -> int | None:

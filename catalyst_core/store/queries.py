@@ -90,6 +90,7 @@ def race_line(row: Row[Any], counts: Counter[State], size: int) -> RaceLine:
         created=datetime.fromtimestamp(row.created, UTC),
         counts=counts,
         bytes=size,
+        deleted=utc(row.deleted),
     )
 
 

@@ -90,7 +90,7 @@ class Runs(Log):
         """
         with self._read() as connection:
             self._row(connection, run_id)
-            dropped = _too_dense(connection, run_id, recent)
+            dropped = too_dense(connection, run_id, recent)
         removed = 0
         for part in chunks(dropped, 100):  # so that nobody has to wait long
             # The row stays with its key, or a resumed worker would say it again, at a later place.
@@ -144,7 +144,7 @@ def _steps(run_id: str, kinds: tuple[str, ...]) -> Select[Any]:
     return query.order_by(events.c.step, events.c.cursor)
 
 
-def _too_dense(connection: Connection, run_id: str, recent: int) -> list[int]:
+def too_dense(connection: Connection, run_id: str, recent: int) -> list[int]:
     """The cursors of the looks at the filters that `thin` drops."""
     looks = connection.execute(_steps(run_id, ("filters",))).all()
     marked = {step for _, step in connection.execute(_steps(run_id, ("stage", "setting")))}

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-VERSION = 2
+VERSION = 3
 
 WITHDRAWN = 1  # values of events.withdrawn; 0 is visible
 THINNED = 2  # only the key is left, so that saying it again does not bring it back
@@ -46,6 +46,7 @@ races = Table(
     Column("id", Plain(40), primary_key=True),
     Column("created", Float, nullable=False, index=True),  # seconds since the epoch, as all times here
     Column("config", Text, nullable=False),
+    Column("deleted", Float),  # when it was hidden: its files go a while later
 )
 
 runs = Table(

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from sqlalchemy import update
 
+from catalyst_core.store.adoption import Archives
 from catalyst_core.store.base import Sizes
 from catalyst_core.store.queue import Queue
-from catalyst_core.store.races import Races
 from catalyst_core.store.runs import Runs
 from catalyst_core.store.schema import runs
 
 
-class SqlStore(Races, Queue, Runs):
+class SqlStore(Archives, Queue, Runs):
     """Races, their runs, events and commands in one database; checkpoints, logs and networks in the folder `files`."""
 
     def sizes(self) -> Sizes:

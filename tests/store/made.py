@@ -1,7 +1,16 @@
 """Processes, a race and events for tests of the store."""
 
 from catalyst_core.config import RaceConfig
-from catalyst_core.events import CheckpointKept, FiltersMeasured, RolledBack, StageStarted, StepLogged, pack
+from catalyst_core.events import (
+    CheckpointKept,
+    FiltersMeasured,
+    Finished,
+    GroupsFound,
+    RolledBack,
+    StageStarted,
+    StepLogged,
+    pack,
+)
 from catalyst_core.store import Process
 
 ME = Process(pid=1234, created=1000.0, host="here")
@@ -55,3 +64,28 @@ def looked(step, channels=4, **changes):
 def steps(store, run_id, kind="step"):
     """The steps of the visible events of one kind, in order."""
     return [one.event.step for one in store.events(run_id, kinds=[kind])]
+
+
+FILES = {"pruned.pt": b"small", "checkpoints/cut.pt": b"whole", "checkpoints/other.pt": b"for a fork"}
+
+
+def travelled(store):
+    """A finished race whose first contender has a past with a roll-back's gap, a fork, and files."""
+    made = store.race(store.create_race(config(title="mine", methods=[{"name": "l1"}])))
+    run = made.runs[0].id
+    assert store.claim(run, ME, slots=1) == 0
+    look = looked(3, histogram=(4,) + (0,) * 95)
+    first = [GroupsFound(step=0, names=("a",), sizes=(4,), key="groups"), begun(), keyed(2, loss=float("nan")), look]
+    store.append(run, [*first, kept("other", 4), kept("cut", 5, reason="before the cut")])
+    fork = store.fork(run, "cut", "again")
+    assert store.claim(fork, OTHER, slots=9) == 0
+    for one in (run, fork):
+        store.append(one, [Finished(step=80, ledger={"macs": 7, "validation": {"dense": 0.5}})])
+    for name, content in FILES.items():
+        path = store.run_folder(run) / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    dense = store.files / "dense" / f"{made.runs[0].config.dense_key()}.pt"
+    dense.parent.mkdir()
+    dense.write_bytes(b"dense")
+    return store.race(made.id)

@@ -97,7 +97,7 @@ def test_a_migrated_store_has_the_tables_of_a_new_one(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("UPDATE catalyst_meta SET value = '99'", "schema 99, this Catalyst reads up to 2"),
+        ("UPDATE catalyst_meta SET value = '99'", "schema 99, this Catalyst reads up to 3"),
         ("UPDATE catalyst_meta SET value = 'x'", "does not say of which schema"),
         ("DROP TABLE commands", "tables commands are missing"),
         ("DROP TABLE catalyst_meta", "not Catalyst's"),
