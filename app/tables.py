@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import words
+from catalyst_core import frames
 from catalyst_core.events import value_text
 from catalyst_core.figures import style
 
@@ -118,23 +119,20 @@ def layer_table(filters: pd.DataFrame) -> pd.DataFrame:
 
 
 def what_if(filters: pd.DataFrame, ratio: float) -> pd.DataFrame:
-    """Which channels would stay at another pruning ratio, by the order of their stored margins within each group.
+    """Which channels would stay at another pruning ratio, by the order of their stored margins (see `frames.stays`).
 
     One row a group: channels, would stay, of these kept by the run itself, and the numbers of the channels that stay.
     """
     rows = []
-    for group, part in filters.groupby("group", observed=True, sort=False):
-        # Ties (margins that are infinite once decided) go by magnitude.
-        order = np.lexsort((part["magnitude"], part["margin"]))[::-1]
-        stays = part.iloc[order[: max(1, round(len(part) * (1 - ratio)))]]
-        channels = sorted(stays["channel"])
+    for group, part in filters.assign(stays=frames.stays(filters, ratio)).groupby("group", observed=True, sort=False):
+        stay = part[part["stays"]]
         rows.append(
             {
                 "Group": group,
                 "Channels": len(part),
-                "Would stay": len(stays),
-                "Of these kept by the run": int(stays["kept"].sum()),
-                "Channels that would stay": ", ".join(str(channel) for channel in channels),
+                "Would stay": len(stay),
+                "Of these kept by the run": int(stay["kept"].sum()),
+                "Channels that would stay": ", ".join(str(channel) for channel in sorted(stay["channel"])),
             }
         )
     return pd.DataFrame(rows)
@@ -157,12 +155,13 @@ def _text(summary: pd.DataFrame, name: str, say: Callable[[float], str]) -> list
 
 def _of(summary: pd.DataFrame, part: str, whole: str) -> list[str]:
     return [
-        "–" if np.isnan(some) or not every else f"{_amount(part, some)} ({100 * some / every:.0f} %)"
+        "–" if np.isnan(some) or not every else f"{amount(part, some)} ({100 * some / every:.0f} %)"
         for some, every in zip(summary[part], summary[whole], strict=True)
     ]
 
 
-def _amount(name: str, value: float) -> str:
+def amount(name: str, value: float) -> str:
+    """What a ledger says of a cost: `name` is its key, such as "bytes" or "macs"."""
     if name == "bytes":
         return words.size(value)
     if name == "latency_ms":

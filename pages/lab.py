@@ -1,88 +1,107 @@
-"""Lab: one contender under the lens: certificate, gap, perturbation, bias, layers, and another budget."""
+"""Lab: one contender under the lens: certificate, cost, noise, layers, another budget, the scale of its filters, its network."""
 
-import pandas as pd
 import streamlit as st
 
-from app import context, panels, tables, words
-from catalyst_core import figures, frames
+from app import context, lab, lab_analyses, panels, words
+from catalyst_core import frames
 from catalyst_core.store import RaceInfo, RaceLine, RunInfo, Store
+
+MOVING = ("queued", "running", "paused", "stopping", "failed", "stopped")
+
+
+def other_race(key: str) -> None:
+    """A callback: what was chosen goes into the URL before the page is drawn, so that the next choice is not lost."""
+    context.select(st.session_state[key])
+    st.query_params.pop("run", None)
+
+
+def other_run(key: str) -> None:
+    """The same for the contender."""
+    st.query_params["run"] = st.session_state[key]
 
 
 def choose(store: Store, lines: list[RaceLine]) -> tuple[RaceInfo, RunInfo]:
-    """The race and the contender to look at."""
+    """The race and the contender to look at, from the URL and into it."""
     texts = {line.id: panels.race_text(line) for line in lines}
     known = context.race_id()
+    if known not in ("", "new", *texts):
+        st.warning("The race in this link is not there any more; this is the newest one.")
     left, right = st.columns([3, 2])
+    race_key = f"lab_race_{known}"
     race_id = left.selectbox(
         "Race",
         list(texts),
         index=list(texts).index(known) if known in texts else 0,
         format_func=texts.__getitem__,
-        key=f"lab_race_{known}",
+        key=race_key,
+        on_change=other_race,
+        args=(race_key,),
     )
     context.select(race_id)
     race = store.race(race_id)
     names = {run.id: f"{words.contender(run)} ({words.plain_state(run.state)})" for run in race.runs}
-    chosen = right.selectbox("Contender", list(names), format_func=names.__getitem__, key=f"lab_run_{race_id}")
+    wanted = st.query_params.get("run", "")
+    if wanted and wanted not in names:
+        st.warning("This race has no such contender as the link names; this is its first one.")
+    run_key = f"lab_run_{race_id}_{wanted}"
+    chosen = right.selectbox(
+        "Contender",
+        list(names),
+        index=list(names).index(wanted) if wanted in names else 0,
+        format_func=names.__getitem__,
+        key=run_key,
+        on_change=other_run,
+        args=(run_key,),
+    )
+    st.query_params["run"] = chosen
     return race, next(run for run in race.runs if run.id == chosen)
 
 
-def show(store: Store, race: RaceInfo, run: RunInfo) -> None:
-    """Everything that is stored about one contender's filters."""
-    view = context.view(race.id)
-    everything = frames.filters_frame(view, until_cut=True)
-    filters = everything[everything["run"] == run.id]
-    if run.state in ("failed", "queued", "running", "paused", "stopping"):
+def show(store: Store, view: frames.RaceView, run: RunInfo) -> None:
+    """Everything that is known about one contender."""
+    if run.state in MOVING:
         st.info(f"{words.contender(run)}: {words.doing(run)}. {words.WHAT_NOW[run.state]}")
     panels.render_failures([run])
     panels.render_certificate(run, view.records[run.id].pruned)
-    if filters.empty:
+    lab.render_costs(run)
+    if lab.decided(view, run).empty:
         st.info(frames.why_empty(view))
         return
-    theme = context.theme()
-    flips = frames.flip_frame(filters)
-    left, right = st.columns(2)
-    with left:
-        figure = figures.plot_flip_curve(flips, theme=theme)
-        panels.render_figure("Perturbation test", figure, figures.caption_flip_curve(flips), key="lab_flips")
-    with right:
-        figure = figures.plot_margins(filters, theme=theme)
-        panels.render_figure("Decision margins", figure, figures.caption_margins(filters), key="lab_margins")
-    st.subheader("Layers")
-    st.dataframe(tables.layer_table(filters), hide_index=True, key="layers", alt="Filter groups")
-    what_if(view, run, filters)
-    panels.render_model(store, run)
+    lab.perturbation(view, run)
+    analyses(store, view, run)
+    lab.layers(view, run)
+    lab.render_network(store, run)
 
 
-def what_if(view: frames.RaceView, run: RunInfo, now: pd.DataFrame) -> None:
-    """Another budget, on the magnitudes and margins that were stored before the run decided."""
+def analyses(store: Store, view: frames.RaceView, run: RunInfo) -> None:
+    """Another budget and the planted rescale audit: at once what is stored, and in a process of its own what is not."""
+    now = lab_analyses.standing(store, run)
     st.subheader("What if the budget were another one?")
-    if run.config.method.name == "random":
-        st.markdown("A random cut has no order of channels, so another budget would be another draw.")
-        return
-    step = panels.last_undecided(view.records[run.id])
-    stored = frames.filters_frame(view, step)
-    stored = stored[stored["run"] == run.id].assign(kept=now["kept"].to_numpy())
-    ratio = st.slider(
-        "Pruning ratio", 0.05, 0.95, float(run.config.pruning_ratio), 0.01, format="percent", key=f"what_if_{run.id}"
-    )
-    table = tables.what_if(stored, ratio)
-    stays, both = table["Would stay"].sum(), table["Of these kept by the run"].sum()
-    side = "kept by the run" if run.is_finished else "on its kept side now"
-    st.markdown(
-        f"At {words.percent(ratio)}, {stays} of {table['Channels'].sum()} channels would stay; {both} of them are {side}. "
-        f"By the order of the margins stored at step {step}; nothing is trained again."
-    )
-    st.dataframe(table, hide_index=True, key="what_if", alt="Channels that would stay")
+    lab.what_if(view, run)
+    st.markdown("**On validation images**")
+    lab_analyses.measured(store, view, run)
+    first = st.empty()
+    lab_analyses.render(store, view, run, "budgets", now["budgets"], first)
+    st.subheader("Planted rescale audit")
+    lab_analyses.audited(view, now["rescale"])
+    second = st.empty()
+    lab_analyses.render(store, view, run, "rescale", now["rescale"], second)
+    states = tuple(one.state for one in now.values())
+    if "running" in states:
+        ticking = st.fragment(lab_analyses.tick, run_every=lab_analyses.TICK_SECONDS)
+        ticking(store, run, {"budgets": first, "rescale": second}, states)
 
 
 st.title("Lab")
+context.say()
 store = context.store()
 lines, away = context.lines()
 if away:
     st.warning(away)
 if lines:
-    show(store, *choose(store, lines))
+    race, run = choose(store, lines)
+    view = context.view(race.id)
+    show(store, view, view.records[run.id].info)
 else:
     st.info("There is no race yet, so there is no contender to look at. Start one on the Race page.")
     st.page_link("../pages/race.py", label="Start a race", query_params={"race": "new"})

@@ -31,6 +31,7 @@ Kind = Literal["budgets", "rescale"]
 WORKER = "catalyst_core.engine.analyst"
 LOCK_SECONDS = 20.0
 LOG_LINES = 20
+RESCALE_STAGES = 5  # sparse stages of an audit of one seed, as `training.rescale.stages` counts them without torch
 _started: list[subprocess.Popen[bytes]] = []  # kept so that ended ones are reaped
 
 

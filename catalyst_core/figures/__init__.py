@@ -10,6 +10,7 @@ from catalyst_core.figures.magnitudes import caption_magnitudes, plot_magnitudes
 from catalyst_core.figures.margins import caption_flip_curve, caption_margins, plot_flip_curve, plot_margins
 from catalyst_core.figures.phase import caption_phase_plane, plot_phase_plane
 from catalyst_core.figures.plotted import plotted
+from catalyst_core.figures.rescale import caption_rescale, plot_rescale
 from catalyst_core.figures.results import (
     caption_accuracy_macs,
     caption_cost,
@@ -18,6 +19,7 @@ from catalyst_core.figures.results import (
     plot_cost,
     plot_widths,
 )
+from catalyst_core.figures.whatif import caption_ratios, caption_what_if, plot_ratios, plot_what_if
 
 __all__ = [
     "caption_accuracy_macs",
@@ -29,6 +31,9 @@ __all__ = [
     "caption_magnitudes",
     "caption_margins",
     "caption_phase_plane",
+    "caption_ratios",
+    "caption_rescale",
+    "caption_what_if",
     "caption_widths",
     "plot_accuracy_macs",
     "plot_bias",
@@ -39,6 +44,9 @@ __all__ = [
     "plot_magnitudes",
     "plot_margins",
     "plot_phase_plane",
+    "plot_ratios",
+    "plot_rescale",
+    "plot_what_if",
     "plot_widths",
     "plotted",
 ]

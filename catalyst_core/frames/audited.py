@@ -51,15 +51,23 @@ def flip_frame(filters: pd.DataFrame, *, draws: int = 200, seed: int = 0) -> pd.
     """
     rows = []
     for who, run in _runs(filters):
-        is_catalyst = bool(run["catalyst"].notna().any())
-        limits = run["catalyst" if is_catalyst else "threshold"].to_numpy()
-        if run["stage"].iloc[0] in AFTER_CUT or np.isnan(limits).all() or _is_broken(run):
-            continue
-        given = (run["magnitude"].to_numpy(), limits, run["kept"].to_numpy(), run["group"].cat.codes.to_numpy())
-        critical = audits.flip_noise(*given, noisy_limits=is_catalyst, draws=draws, seed=seed)
+        critical = critical_noise(run, draws=draws, seed=seed)
         point, flipped = audits.noise_that_flips(critical), audits.share_flipped(critical, EPS)
         rows += [(*who, level, share, point, draws) for level, share in zip(EPS, flipped, strict=True) if np.isfinite(share)]
     return _table(filters, rows, ["eps", "flipped", "flip_point", "draws"])
+
+
+def critical_noise(run: pd.DataFrame, *, draws: int = 200, seed: int = 0) -> np.ndarray:
+    """(draws * channels,) rising: the noise beyond which each decision of one run flips in each draw; see `audits.flip_noise`.
+
+    Empty where its decision has no limit (a random cut), and where it was measured after its cut.
+    """
+    is_catalyst = bool(run["catalyst"].notna().any())
+    limits = run["catalyst" if is_catalyst else "threshold"].to_numpy()
+    if run["stage"].iloc[0] in AFTER_CUT or np.isnan(limits).all() or _is_broken(run):
+        return np.empty(0)
+    given = (run["magnitude"].to_numpy(), limits, run["kept"].to_numpy(), run["group"].cat.codes.to_numpy())
+    return audits.flip_noise(*given, noisy_limits=is_catalyst, draws=draws, seed=seed)
 
 
 def survival_frame(filters: pd.DataFrame, bins: int = SURVIVAL_BINS) -> pd.DataFrame:
