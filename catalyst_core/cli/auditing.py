@@ -1,4 +1,4 @@
-"""`audit`: what the decisions of a race were worth, and whether a method's choice depends on the scale of its filters."""
+"""`audit`: what decisions were worth, what other budgets would do, and whether a choice depends on the scale of the filters."""
 
 import argparse
 import dataclasses
@@ -8,9 +8,11 @@ from typing import Any
 from tqdm import tqdm
 
 from catalyst_core.catalog import DATASETS
+from catalyst_core.cli.naming import named, one_run
 from catalyst_core.cli.racing import numbers
 from catalyst_core.cli.report import number, print_json, table
 from catalyst_core.config import RaceConfig, Schedule, parse_method
+from catalyst_core.engine import analysis
 from catalyst_core.store import open_store
 
 METHODS = "catalyst:canonicalize=true,catalyst,group_lasso,l1"
@@ -26,6 +28,23 @@ keys of --json: race, and runs, one object a contender:
   bias              {correlation, low, high, auc} of initial magnitude with survival, within groups; 95 % interval
   certificate       {max_abs_logit_change, max_abs_logit_change_float32, changed_predictions, images} of the cut
 null: the number does not exist, as for a contender that was not cut."""
+
+BUDGET_KEYS = """\
+Filters are removed for real from the network in front of the run's cut, in the run's own order, for a dozen budgets around its
+own; nothing is trained, the test images are not looked at and the run stays as it is. The result is kept with the run: asked
+again, it is printed at once, and the Lab page shows the same.
+
+keys of --json: race, run, label, method, seed, and
+  images            of the validation set, which all accuracies (0..1) are of
+  channels, macs    of the network in front of the cut; macs: multiply-accumulates of one image
+  dense_accuracy    of the dense network; null: it is not on the disk any more
+  uncut_accuracy    of the network in front of the cut
+  points            one object a budget, the largest network first:
+    ratio, own        share of the channels that go, 0..1; whether that is the run's own budget
+    channels, macs    that are left
+    accuracy          right after the cut
+    recalibrated_accuracy   with BatchNorm statistics estimated anew; null: the race's schedule leaves that out
+    max_abs_logit_change    by the cut, in float64"""
 
 RESCALE_KEYS = """\
 Filters are multiplied by factors a in [1/4, 4] and their readers divided by them, which leaves the function alone
@@ -77,6 +96,43 @@ def _cells(report: Any) -> dict[str, str]:
         "bias": f"{number(bias.correlation, '+.2f')} [{number(bias.low, '+.2f')}, {number(bias.high, '+.2f')}]",
         "AUC": number(bias.auc, ".2f"),
         "logit change": number(cut.max_abs_logit_change if cut else None, ".1e"),
+    }
+
+
+def budgets(options: argparse.Namespace) -> int:
+    """Other budgets of one run on the validation images, as stored or else measured now."""
+    found = named(options)
+    run = one_run(found)
+    known = analysis.look(found.store, run, "budgets")
+    result = known.result if known.state == "done" else None
+    if result is None:
+        from catalyst_core.engine.analyst import conduct  # imports numpy
+
+        with tqdm(bar_format="{desc} {n_fmt} of {total_fmt}|{bar}| {elapsed}", desc="budgets", total=1) as bar:
+
+            def tell(done: int, steps: int) -> None:
+                bar.total, bar.n = steps, done
+                bar.refresh()
+
+            result = conduct(found.store, run, "budgets", tell)
+    if options.json:
+        whose = {"race": run.race_id, "run": run.id, "label": run.label}
+        print_json(whose | {"method": run.config.method.name, "seed": run.config.seed} | result)
+        return 0
+    dense = number(result["dense_accuracy"], ".1%")
+    print(f"run {run.id}: {run.label} seed {run.config.seed}; {result['images']} validation images, dense {dense}")
+    print(table([_budget_cells(point, result) for point in result["points"]]))
+    return 0
+
+
+def _budget_cells(point: dict[str, Any], whole: dict[str, Any]) -> dict[str, str]:
+    return {
+        "go": f"{point['ratio']:.0%}{' (own)' * point['own']}",
+        "channels": f"{point['channels']} of {whole['channels']}",
+        "MACs": f"{point['macs'] / whole['macs']:.1%}",
+        "accuracy": f"{point['accuracy']:.1%}",
+        "recalibrated": number(point["recalibrated_accuracy"], ".1%"),
+        "logit change": f"{point['max_abs_logit_change']:.1e}",
     }
 
 

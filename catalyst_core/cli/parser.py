@@ -110,6 +110,9 @@ def _add_audit(subparsers: Any) -> None:
     raw: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter}
     sentence = "gap, margins, flips, magnitude bias and certificate of every contender of a race"
     _add(kinds, "run", auditing.run, sentence, race=RACE, epilog=auditing.RUN_KEYS, **raw)
+    sentence = "accuracy, MACs and logit change of one contender at other budgets, on validation images"
+    run = ("RUN", "a run's id, or that of a race with one run")
+    _add(kinds, "budgets", auditing.budgets, sentence, race=run, epilog=auditing.BUDGET_KEYS, **raw)
     sentence = "rescale filters without changing the function, train again, and see whether the same ones are kept"
     rescale = _add(kinds, "rescale", auditing.rescale, sentence, epilog=auditing.RESCALE_KEYS, **raw)
     usual = auditing.METHODS

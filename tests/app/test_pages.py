@@ -229,7 +229,7 @@ def test_the_lab_shows_certificate_layers_and_another_budget(store):
     assert values["Logits moved by the cut"] == "0"
     assert values["Predictions changed"] == "0 of 360"
     assert "**lossless**" in words(at)
-    at.slider[0].set_value(0.9).run()
+    at.slider(key="ratio").set_value(0.9).run()
     assert "At 90 %, 15 of 160 channels would stay" in words(healthy(at))
     for number in range(1, 5):
         healthy(at.selectbox[1].select_index(number).run())
