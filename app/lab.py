@@ -58,7 +58,7 @@ def perturbation(view: frames.RaceView, run: RunInfo) -> None:
             0.0, LARGEST_NOISE, noise, 0.005, format="percent", key="noise", bind="query-params",
         )  # fmt: skip
         st.markdown(flips_sentence(critical, noise))
-    curve = figures.plot_flip_curve.sheet(flips, theme=theme)
+    curve = figures.plot_flip_curve.sheet(flips, theme=theme, reason=NO_LIMIT)
     if len(critical):
         panel = curve.grid_of[0]
         curve.line(panel, x=(100 * noise, 100 * noise), y=(0, 1), yref=f"{panel.y} domain", color=curve.paper.ink)

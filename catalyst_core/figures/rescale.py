@@ -11,8 +11,8 @@ NOTHING = "No planted rescale audit has been made yet."
 KINDS = {"powers_of_two": ("powers of two", "", -0.16), "any": ("any factors", "-open", 0.16)}  # name, mark, place in its row
 ROW = 58  # pixels a method
 AXES = {
-    "correlation": ("correlation of log a with survival", [-1.05, 1.05], 0.0),
-    "jaccard": ("overlap of the kept sets (Jaccard)", [-0.03, 1.05], 1.0),
+    "correlation": ("correlation with survival", [-1.05, 1.05], 0.0),
+    "jaccard": ("overlap (Jaccard)", [-0.03, 1.05], 1.0),
 }
 
 

@@ -30,16 +30,18 @@ def whatif_frame(filters: pd.DataFrame) -> pd.DataFrame:
 
     Columns: label, ratio, stay (channels), channels, lost (share of the sum of all magnitudes that would go, 0..1), step
     (between the margins of the last channel that goes and the first that stays, log units, mean over the groups by their size;
-    NaN where it is infinite everywhere), same (of the channels that stay here and in the run's own decision, `kept`, the
-    share of the smaller of the two sets that is in both, 0..1).
+    NaN where it is infinite or undefined everywhere), same (of the channels that stay here and in the run's own decision,
+    `kept`, the share of the smaller of the two sets that is in both, 0..1).
     """
     ids, sizes, own = _groups(filters)
     places = _places(filters, ids)
     order = np.lexsort((places, ids))  # (C,) group by group, what goes first in front
     starts = np.cumsum(sizes) - sizes
     magnitude, margin, kept = (filters[name].to_numpy()[order] for name in ("magnitude", "margin", "kept"))
-    with np.errstate(invalid="ignore"):
-        step = np.append(np.diff(margin), np.nan)  # behind a place, to the next one
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Against one limit a group, margins differ as log-magnitudes do, and are infinite where the limit is 0.
+        standing = margin if filters["catalyst"].notna().any() else np.log(magnitude)
+        step = np.append(np.diff(standing), np.nan)  # behind a place, to the next one
     rows = []
     for ratio in RATIOS:
         gone = whatif.counts(sizes, own, ratio)
