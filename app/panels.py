@@ -11,11 +11,11 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import live, verdicts, words
+from app import live, words
 from catalyst_core import frames
 from catalyst_core.catalog import METHODS
 from catalyst_core.events import Pruned
-from catalyst_core.figures import style, theory
+from catalyst_core.figures import style, theory, verdicts
 from catalyst_core.figures.style import Look, Theme
 from catalyst_core.frames.view import RunRecord
 from catalyst_core.store import RaceInfo, RaceLine, RunInfo, Store

@@ -10,7 +10,7 @@ from catalyst_core.cli.report import ledger_table, print_json, run_lines, say
 from catalyst_core.cli.told import history_lines, line_record, race_record
 from catalyst_core.engine import launcher, room
 from catalyst_core.errors import ConfigError, RunFinishedError
-from catalyst_core.export import write_bundle
+from catalyst_core.export import write_bundle, write_zip
 from catalyst_core.figures.words import size
 from catalyst_core.store import RaceLine, open_store
 
@@ -92,10 +92,16 @@ def delete(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write the figures, their numbers and the ledger into a folder."""
+    """Write the figures, their numbers and the ledger into a zip or a folder."""
     store = open_store(options.store)
     race = store.race(options.race)
-    files = write_bundle(store, race.id, Path(options.out))
+    out = Path(options.out)
+    if out.suffix.lower() == ".zip":
+        file = write_zip(store, race.id, out)
+        record = {"race": race.id, "out": options.out, "bytes": file.stat().st_size}
+        say(record, f"race {race.id}: {size(record['bytes'])} in {options.out}", as_json=options.json)
+        return 0
+    files = write_bundle(store, race.id, out)
     record = {"race": race.id, "out": options.out, "files": [str(file) for file in files]}
     say(record, f"race {race.id}: {len(files)} files in {options.out}", as_json=options.json)
     return 0

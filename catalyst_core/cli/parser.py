@@ -18,7 +18,7 @@ examples:
   python -m catalyst_core race --dataset fashion_mnist --model resnet20 --pruning-ratio 0.7 --detach
   python -m catalyst_core list
   python -m catalyst_core set 3f2a strength 3 --contender catalyst
-  python -m catalyst_core export 3f2a --out figures
+  python -m catalyst_core export 3f2a --out race.zip
 
 The dashboard (`streamlit run app/main.py`) shows the same races: both read one store."""
 
@@ -63,7 +63,8 @@ def _add_looks(subparsers: Any) -> None:
     sentence = "one race: states, workers, checkpoints, changes, ledger; and how to go on"
     _add(subparsers, "show", commands.show, sentence, race=RACE_OR_RUN)
     export = _add(subparsers, "export", commands.export, "figures, their numbers and the ledger as files", race=RACE)
-    export.add_argument("--out", required=True, metavar="DIR", help="folder to make; one that holds other files is refused")
+    places = "zip (a name that ends in .zip) or folder to make; one that holds something else is refused"
+    export.add_argument("--out", required=True, metavar="ZIP|DIR", help=places)
     deleted = _add(subparsers, "delete", commands.delete, "remove a finished race with its events and files", race=RACE)
     deleted.add_argument("--yes", action="store_true", help="do not ask")
     _add(subparsers, "space", commands.space, "what the store takes on disk, what it may take, and what is free")

@@ -1,5 +1,9 @@
 """The ledger as files: every row as CSV; means and deviations over seeds as Markdown and LaTeX."""
 
+import re
+import unicodedata
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -23,6 +27,29 @@ HEADS = (
     "training (s)",
     "regularizer (s)",
 )
+TEX_HEADS = {  # in two lines, as narrow as they get; accuracies and shares stand below a percent sign
+    "contender": ("", "contender"),
+    "race": ("", "race"),
+    "seeds": ("", "seeds"),
+    "dense": ("dense", r"(\%)"),
+    "sparse": ("sparse", r"(\%)"),
+    "post-prune": ("post-", r"prune (\%)"),
+    "recalibrated": ("recali-", r"brated (\%)"),
+    "fine-tuned": ("fine-", r"tuned (\%)"),
+    "MACs left": ("MACs", r"left (\%)"),
+    "parameters left": ("param.", r"left (\%)"),
+    "largest logit change": ("logit", "change"),
+    "decision gap": ("decision", "gap"),
+    "magnitude bias": ("magnitude", "bias"),
+    "training (s)": ("training", "(s)"),
+    "regularizer (s)": ("regularizer", "(s)"),
+}
+SHORT = ("contender", "race", "dense", "post-prune", "recalibrated", "fine-tuned", "MACs left")
+TEX = str.maketrans(
+    {mark: f"\\{mark}" for mark in "&%_#${}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "|": "$|$"}
+    | {"±": r"$\pm$", "−": "$-$", "–": "--", "λ": r"$\lambda$", "ρ": r"$\rho$", "·": r"$\cdot$"}
+)
 NOTE = (
     "Accuracies are of the test images; ± is the sample standard deviation over seeds; the largest logit change is over all "
     "seeds, in float64, between the network before and after the cut."
@@ -37,28 +64,62 @@ def ledger_csv(ledger: pd.DataFrame) -> str:
 
 def ledger_markdown(ledger: pd.DataFrame) -> str:
     """A table of means ± deviations, a row a race and contender, with a line on what the numbers are."""
-    rows = _rows(ledger)
+    heads, rows = ledger_rows(ledger)
     if not rows:
         return NOTHING + "\n"
-    lines = [list(_heads(ledger)), ["---"] + ["---:"] * (len(rows[0]) - 1), *rows]
+    lines = [list(heads), ["---"] + ["---:"] * (len(rows[0]) - 1), *rows]
     table = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
     return "\n".join([*table, "", NOTE]) + "\n"
 
 
-def ledger_latex(ledger: pd.DataFrame) -> str:
-    """The same table for LaTeX with booktabs."""
-    rows = _rows(ledger)
+def ledger_latex(ledger: pd.DataFrame, source: str = "") -> str:
+    """The same table for LaTeX with booktabs, for the full width of a page. `source`: where it comes from, as a comment."""
+    heads, rows = ledger_rows(ledger)
+    return _latex(heads, rows, r"\scriptsize", source)
+
+
+def ledger_latex_short(ledger: pd.DataFrame, source: str = "") -> str:
+    """Accuracies and MACs only, for one column of a paper."""
+    heads, rows = ledger_rows(ledger)
+    places = [place for place, head in enumerate(heads) if head in SHORT]
+    return _latex(
+        [heads[place] for place in places], [[row[place] for place in places] for row in rows], r"\footnotesize", source
+    )
+
+
+def _latex(heads: Sequence[str], rows: Sequence[Sequence[str]], size: str, source: str) -> str:
+    top = [f"% {_ascii(' '.join(text.split()))}" for text in (source, NOTE if rows else NOTHING) if text]
     if not rows:
-        return f"% {NOTHING}\n"
-    body = [" & ".join(_tex(cell) for cell in row) + r" \\" for row in rows]
-    heads = " & ".join(_heads(ledger)) + r" \\"
-    columns = "l" + "r" * (len(rows[0]) - 1)
-    top = [f"% {NOTE}", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", heads, r"\midrule"]
-    return "\n".join([*top, *body, r"\bottomrule", r"\end{tabular}"]) + "\n"
+        return "\n".join(top) + "\n"
+    columns = "@{}l" + "r" * (len(heads) - 1) + "@{}"
+    upper, lower = zip(*(TEX_HEADS[head] for head in heads), strict=True)
+    lines = [*top, r"% \usepackage{booktabs}", rf"\begingroup{size}\setlength{{\tabcolsep}}{{2pt}}"]
+    lines += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", _line(upper), _line(lower), r"\midrule"]
+    cells = [[_cell(cell.removesuffix(" %")) for cell in row] for row in rows]
+    return "\n".join([*lines, *map(_line, cells), r"\bottomrule", r"\end{tabular}", r"\endgroup"]) + "\n"
 
 
-def _heads(ledger: pd.DataFrame) -> tuple[str, ...]:
-    return HEADS if ledger["race"].nunique() < 2 else ("contender", "race", *HEADS[1:])
+def _line(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _cell(text: str) -> str:
+    """Text as LaTeX; a deviation in small type, a power of ten as one."""
+    mean, sign, deviation = text.partition(" ± ")
+    if power := re.fullmatch(r"(−?[\d.]+)e(−?)0*(\d+)", mean):
+        return rf"${power[1].replace('−', '-')}\cdot10^{{{power[2].replace('−', '-')}{power[3]}}}$"
+    return _ascii(mean.translate(TEX)) + (rf"{{\tiny$\pm{deviation}$}}" if sign else "")
+
+
+def _ascii(text: str) -> str:
+    """Letters with accents lose them, what has no letter becomes a question mark."""
+    return unicodedata.normalize("NFKD", text.replace("±", "+/-")).encode("ascii", "replace").decode()
+
+
+def ledger_rows(ledger: pd.DataFrame) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Headings, and a row of text a race and contender that was cut, in their order: means ± deviations over seeds."""
+    heads = HEADS if ledger["race"].nunique() < 2 else ("contender", "race", *HEADS[1:])
+    return heads, _rows(ledger)
 
 
 def _rows(ledger: pd.DataFrame) -> list[list[str]]:
@@ -84,11 +145,3 @@ def _plain(row: pd.Series, name: str, digits: int = 2) -> str:
         return "–"
     text = f"{value:.{digits}f}" + ("" if np.isnan(deviation) else f" ± {deviation:.{digits}f}")
     return text.replace("-", "−")
-
-
-def _tex(cell: str) -> str:
-    for plain, tex in (("\\", r"\textbackslash "), ("&", r"\&"), ("%", r"\%"), ("_", r"\_"), ("#", r"\#"), ("$", r"\$")):
-        cell = cell.replace(plain, tex)
-    for plain, tex in (("±", r"$\pm$"), ("−", "$-$"), ("–", "--"), ("λ", r"$\lambda$"), ("·", r"$\cdot$")):
-        cell = cell.replace(plain, tex)
-    return cell

@@ -1,12 +1,17 @@
-"""What it takes to run a race again: its command, and the versions it ran with."""
+"""What it takes to run a race again: its command, what that leaves out, and the versions of what is installed here."""
 
 import platform
 import shlex
+import shutil
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import catalyst_core
+from catalyst_core import frames
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
+from catalyst_core.frames import RaceView
 
 PACKAGES = (
     "torch",
@@ -43,15 +48,40 @@ def repeat_command(config: RaceConfig) -> str:
     return " ".join(["python -m catalyst_core race", *words])
 
 
+def unrepeated(view: RaceView) -> list[str]:
+    """What the command of a race leaves out, in sentences: changes by hand and forks."""
+    said = []
+    if len(frames.changes_frame(view)):
+        said.append("Settings were changed while it was going (changes.csv); the command does not repeat that.")
+    if forks := [run.label for run in view.race.runs if run.parent]:
+        said.append(f"The command does not repeat the forks: {', '.join(forks)}.")
+    return said
+
+
 def versions() -> dict[str, object]:
-    """This program, Python, the operating system and the packages that shape the numbers."""
+    """This program and its commit, Python, the operating system and the packages that shape the numbers: as installed here.
+
+    The commit is None where this is no git checkout, and ends in '-dirty' where files differ from it.
+    """
     return {
         "catalyst": catalyst_core.__version__,
+        "commit": _commit(Path(catalyst_core.__file__).resolve().parents[1]),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "byteorder": sys.byteorder,
         "packages": {name: _version(name) for name in PACKAGES},
     }
+
+
+def _commit(root: Path) -> str | None:
+    if not (root / ".git").exists() or (git := shutil.which("git")) is None:
+        return None
+    command = [git, "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.stdout.strip() or None
 
 
 def _version(package: str) -> str:

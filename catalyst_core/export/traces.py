@@ -135,7 +135,7 @@ def _heatmap(axes: Axes, trace: Trace) -> None:
         # One outline for all cells of a colour, drawn a hair larger, as viewers would show the seams.
         rows, columns = np.nonzero(np.round(z, 2) == value)
         look = {"facecolor": colours(scale(value)), "edgecolor": colours(scale(value)), "linewidth": 0.1, "zorder": 1}
-        axes.add_patch(PathPatch(_cells(x, y, rows, columns), **look))
+        axes.add_artist(PathPatch(_cells(x, y, rows, columns), **look))  # not add_patch, which looks for the ranges at length
     axes.update_datalim([(x[0], y[0]), (x[-1], y[-1])])
     axes.set_xlim(x[0], x[-1])
 

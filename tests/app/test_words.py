@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app import panels, tables, verdicts, words
+from app import panels, tables, words
+from catalyst_core.figures import verdicts
 from catalyst_core.frames import filters_frame, ledger_frame, ledger_summary
 from catalyst_core.frames.view import RaceView
 from tests import synthetic

@@ -1,5 +1,6 @@
 """The folder and the zip: complete, readable without us and without a network, and never half-written."""
 
+import html
 import io
 import json
 import re
@@ -10,9 +11,10 @@ import pytest
 from pypdf import PdfReader
 
 from catalyst_core import export, figures, frames
+from catalyst_core.cli import main
 from catalyst_core.config import RaceConfig
 from catalyst_core.errors import ConfigError, NotFoundError
-from catalyst_core.export import bundle
+from catalyst_core.export import bundle, steps
 from catalyst_core.frames import RaceView
 from tests import synthetic
 
@@ -33,7 +35,9 @@ def race(store):
 @pytest.fixture(scope="module")
 def folder(store, race, tmp_path_factory):
     out = tmp_path_factory.mktemp("export") / "figures of a race"
-    files = export.write_bundle(store, race.id, out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(steps, "MOST", 3)  # the sliders have tests of their own
+        files = export.write_bundle(store, race.id, out)
     assert sorted(files) == sorted(path for path in out.rglob("*") if path.is_file())
     return out
 
@@ -42,6 +46,8 @@ def test_every_figure_is_there_in_five_formats(folder):
     for name in bundle.FIGURES:
         for kind, sign in {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG", "html": b"<!doctype", "csv": b"panel,"}.items():
             assert (folder / "figures" / f"{name}.{kind}").read_bytes().startswith(sign)
+        for kind, sign in {"pdf": b"%PDF", "svg": b"<?xml"}.items():
+            assert (folder / "figures" / "column" / f"{name}.{kind}").read_bytes().startswith(sign)
 
 
 def test_the_table_has_exactly_the_plotted_numbers(folder, store, race):
@@ -55,18 +61,26 @@ def test_the_table_has_exactly_the_plotted_numbers(folder, store, race):
     assert list(table["y"]) == [float(y) for y in wanted["y"]]
 
 
-def test_pages_need_no_network(folder):
-    for page in (folder / "figures.html", *sorted((folder / "figures").glob("*.html"))):
+def test_pages_stand_for_themselves(folder):
+    for page in (folder / "report.html", *sorted((folder / "figures").glob("*.html"))):
         text = page.read_text(encoding="utf-8")
-        scripts = re.findall(r'<script[^>]*\ssrc="([^"]*)"', text)
-        assert scripts
-        assert all((page.parent / script).is_file() for script in scripts)
-        assert not re.search(r'(src|href)\s*=\s*"(https?:)?//', text)
-        assert "cdn" not in text
+        assert not re.search(r"<(script|link|img|iframe)[^>]*\s(src|href)=", text)
+        assert not re.search(r'(src|href)\s*=\s*"(https?:)?//', text.partition('id="plotly"')[0])
+
+
+def test_the_report_has_everything_and_no_script(folder, race):
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert text.count("<svg") == text.count("<figure>") == len(bundle.FIGURES)
+    names = re.findall(r'\bid="([^"]*)"', text)
+    assert len(names) == len(set(names))
+    assert set(re.findall(r'(?:url\(|href=")#([^")]*)', text)) <= set(names)
+    for told in (export.repeat_command(race.config), "Right after the cut: Catalyst", "±", "pruning_ratio", "matplotlib", "ada"):
+        assert html.escape(told) in text
 
 
 def test_what_people_typed_is_not_markup(folder):
-    text = (folder / "figures.html").read_text(encoding="utf-8")
+    text = (folder / "report.html").read_text(encoding="utf-8")
     assert "a &lt;b&gt;bold" in text
     assert "<b>bold" not in text
 
@@ -93,14 +107,6 @@ def test_the_ledger_is_there_three_times(folder, race):
     assert rows[2].startswith("| Catalyst | 2 | ")
     assert " ± " in rows[2]
     assert r"\toprule" in (folder / "ledger.tex").read_text(encoding="utf-8")
-
-
-def test_the_zip_holds_the_same_files(folder, store, race):
-    archive = zipfile.ZipFile(io.BytesIO(export.bundle_zip(store, race.id)))
-    assert archive.testzip() is None
-    names = {name.partition("/")[2] for name in archive.namelist()}
-    assert names == {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert {name.partition("/")[0] for name in archive.namelist()} == {f"catalyst-{race.id}"}
 
 
 def test_a_race_without_data_exports_what_there_is(tmp_path, monkeypatch):
@@ -152,6 +158,39 @@ def test_a_failure_leaves_nothing_behind(quick, store, race, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_command_line_writes_exactly_the_bytes_of_the_page(quick, store, race, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("catalyst_core.cli.commands.open_store", lambda url: store)
+    out = tmp_path / "new" / "race.zip"
+    for _ in range(2):  # an earlier export is replaced
+        assert main(["export", race.id, "--out", str(out), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["bytes"] == out.stat().st_size
+        assert out.read_bytes() == export.bundle_zip(store, race.id)
+    assert [path.name for path in out.parent.iterdir()] == ["race.zip"]
+
+
+def test_the_zip_holds_the_same_files_as_the_folder(quick, store, race, tmp_path):
+    archive = zipfile.ZipFile(io.BytesIO(export.bundle_zip(store, race.id)))
+    assert archive.namelist() == sorted(archive.namelist())
+    export.write_bundle(store, race.id, tmp_path / "out")
+    files = {path.relative_to(tmp_path / "out").as_posix(): path for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name: archive.read(f"catalyst-{race.id}/{name}") for name in files} == {
+        name: path.read_bytes() for name, path in files.items()
+    }
+    assert len(archive.namelist()) == len(files)
+
+
+def test_a_zip_of_somebody_else_is_left_alone(quick, store, race, tmp_path):
+    (tmp_path / "thesis.zip").write_bytes(b"years of work")
+    with pytest.raises(ConfigError, match="not an earlier export"):
+        export.write_zip(store, race.id, tmp_path / "thesis.zip")
+    (tmp_path / "folder.zip").mkdir()
+    with pytest.raises(ConfigError, match="is a folder"):
+        export.write_zip(store, race.id, tmp_path / "folder.zip")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        export.write_zip(store, race.id, tmp_path / "thesis.zip" / "race.zip")
+    assert (tmp_path / "thesis.zip").read_bytes() == b"years of work"
+
+
 def test_an_unknown_race_is_not_found(store, tmp_path):
     with pytest.raises(NotFoundError):
         export.write_bundle(store, "nothing", tmp_path / "out")
@@ -168,7 +207,7 @@ def test_one_figure_as_one_file(kind, race):
         text = content.decode()
         assert "It costs &lt;little&gt;." in text
         assert "<script src" not in text
-        assert len(content) > 4e6
+        assert len(content) < 3e6
     if kind == "csv":
         assert content == figures.plotted(figure).to_csv(index=False, lineterminator="\n").encode()
     assert len(content) > 100

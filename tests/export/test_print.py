@@ -11,7 +11,7 @@ from PIL import Image
 from pypdf import PdfReader
 
 from catalyst_core import figures, frames
-from catalyst_core.export.print import print_figure, to_matplotlib
+from catalyst_core.export.print import print_column, print_figure, to_matplotlib
 from catalyst_core.figures.sheet import Sheet
 from catalyst_core.frames import RaceView
 from tests import synthetic
@@ -85,6 +85,24 @@ def test_a_pdf_holds_real_fonts(drawn):
     fonts = PdfReader(io.BytesIO(print_figure(drawn["curves"], ("pdf",))["pdf"])).pages[0]["/Resources"]["/Font"]
     assert len(fonts) >= 1
     assert all(font.get_object()["/Subtype"] != "/Type3" for font in fonts.values())
+
+
+@pytest.mark.parametrize("name", ["bias", "curves", "accuracy_macs", "nothing"])
+def test_a_column_is_3_35_inches_wide_and_its_words_stay(name, drawn):
+    files = print_column(drawn[name])
+    page = PdfReader(io.BytesIO(files["pdf"])).pages[0]
+    assert float(page.mediabox.width) == pytest.approx(3.35 * 72, abs=0.01)
+    assert b'width="241.2pt"' in files["svg"]
+    sizes = []
+
+    def told(said, matrix, place, font, size):
+        if said.strip():
+            sizes.append(max(matrix[:2]) * size)  # turned text has its size in the second
+
+    text = page.extract_text(visitor_text=told)
+    assert 6 < min(sizes) < max(sizes) < 9
+    plain = re.sub(r"\s+", "", text)
+    assert all(re.sub(r"\s+", "", word) in plain for word in words_of(drawn[name]))
 
 
 def test_the_picture_has_300_dots_an_inch(drawn):

@@ -79,7 +79,7 @@ def test_tables_of_several_races_name_the_race(races):
     assert lines[0].startswith("| contender | race | seeds |")
     assert r"a\|b_0.7" in lines[2]
     assert all(line.replace(r"\|", "").count("|") == 16 for line in lines[:6])
-    assert r"a|b\_0.7" in export.ledger_latex(ledger)
+    assert r"a$|$b\_0.7" in export.ledger_latex(ledger)
     assert r"L1, $\lambda$ 0.03" in export.ledger_latex(ledger)
 
 
@@ -87,3 +87,17 @@ def test_the_largest_logit_change_of_all_seeds_is_shown(races):
     ledger = frames.ledger_frame(races[0])
     twice = ledger.iloc[[0, 0]].assign(max_abs_logit_change=[1e-15, 0.5], seed=[0, 1])
     assert "| 0.5 |" in export.ledger_markdown(twice)
+
+
+def test_latex_is_plain_and_every_row_has_all_cells(races):
+    ledger = frames.ledger_frame(races[0])
+    twice = ledger.iloc[[0, 0]].assign(seed=[0, 1], max_abs_logit_change=[1e-15, 2e-15], dense_accuracy=[0.98, 0.99])
+    for write, columns in ((export.ledger_latex, 14), (export.ledger_latex_short, 6)):
+        text = write(twice, "race 1: python -m catalyst_core race --title 'é\n±'")
+        assert text.isascii()
+        body = [line for line in text.splitlines() if line.endswith(r"\\")]
+        assert [line.count("&") for line in body] == [columns - 1] * 3
+        assert r"98.5{\tiny$\pm0.7$}" in text
+        assert text.startswith("% race 1: ")
+        assert all(line.startswith(("%", "\\")) or "&" in line for line in text.splitlines())
+    assert r"$2\cdot10^{-15}$" in export.ledger_latex(twice)
