@@ -15,6 +15,7 @@ from typing import Literal, ParamSpec
 import streamlit as st
 
 from app import access
+from catalyst_core import example
 from catalyst_core.engine import launcher
 from catalyst_core.errors import CatalystError, NotFoundError, StoreUnavailableError, shown
 from catalyst_core.frames import RaceView
@@ -109,7 +110,12 @@ def store() -> Store:
 
 @st.cache_resource(show_spinner=False)
 def _store(url: str) -> Store:
-    return open_store(url)
+    opened = open_store(url)
+    try:
+        example.adopt(opened)
+    except (CatalystError, OSError) as error:  # a disk that is full: everything works without the example
+        _LOG.warning("The example race was not taken in: %s", error)
+    return opened
 
 
 def view(race_id: str) -> RaceView:

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app import live, words
-from catalyst_core import frames
+from catalyst_core import example, frames
 from catalyst_core.catalog import METHODS
 from catalyst_core.events import Pruned
 from catalyst_core.figures import style, theory, verdicts
@@ -87,8 +87,18 @@ def race_text(race: RaceLine) -> str:
     return " · ".join((race.title, _methods(race), started, words.plain_state(race.state), race.id))
 
 
-def render_races(races: Sequence[RaceLine]) -> None:
-    """The list of races, newest first, each with a link."""
+def example_note(race: RaceInfo | RaceLine) -> str:
+    """Where the race that ships with Catalyst comes from; '' for every other race."""
+    if not example.is_example(race.id):
+        return ""
+    return (
+        f"This is an example that ships with Catalyst: made by `{example.COMMAND}` on {race.created:%Y-%m-%d}. Start a race of "
+        "your own on the Race page; this one can be deleted on the Runs page and does not come back."
+    )
+
+
+def render_races(races: Sequence[RaceLine], *, key: str, chosen: Sequence[str], on_select: Callable[[], None]) -> None:
+    """The list of races, newest first, each with a link; those with the ids in `chosen` are selected at first."""
     table = pd.DataFrame(
         {
             "Open": [f"/?race={race.id}" for race in races],
@@ -108,7 +118,10 @@ def render_races(races: Sequence[RaceLine]) -> None:
             "Started": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
             "Files": st.column_config.NumberColumn(format="bytes", help="Checkpoints, logs and networks of its own"),
         },
-        key="races",
+        key=key,
+        on_select=on_select,
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": [place for place, race in enumerate(races) if race.id in chosen]}},
         alt="List of races",
     )
 

@@ -101,7 +101,7 @@ def test_the_sweep_can_fail(source):
 def test_the_server_keeps_its_guards_up():
     server = tomllib.loads((ROOT / "app" / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["server"]
     assert (server["address"], server["enableCORS"], server["enableXsrfProtection"]) == ("localhost", True, True)
-    assert server["maxUploadSize"] == 1
+    assert server["maxUploadSize"] == 64
     assert not server.get("enableAgentApi", False)
     assert "app/.streamlit/secrets.toml" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 

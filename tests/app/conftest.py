@@ -20,6 +20,7 @@ def started(monkeypatch):
     """No worker processes here: races are only recorded. The list of the runs that would have been started."""
     runs: list[str] = []
     monkeypatch.setenv("CATALYST_WORKERS", "8")
+    monkeypatch.setenv("CATALYST_EXAMPLE", "0")
     monkeypatch.setattr(launcher._watch, "look", lambda store, live, sure=False: [])  # every worker here is this process
     monkeypatch.setattr(launcher, "prewarm", lambda: None)
     monkeypatch.setattr(launcher._children, "start", lambda store, run_id: runs.append(run_id))

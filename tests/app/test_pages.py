@@ -214,6 +214,14 @@ def test_results_of_several_races(store):
     healthy(at.multiselect[0].set_value([first.id, second.id]).run())
     assert set(at.dataframe[0].value["Seeds"]) == {1, 2}
     assert any("±" in text for text in at.dataframe[0].value["Fine-tuned"])
+    assert at.query_params["race"] == f"{first.id},{second.id}"
+    again = healthy(run("results", race=f"{second.id},{first.id}", methods="l1,none"))
+    assert again.multiselect[0].value == [second.id, first.id]
+    drawn = figures(again)
+    assert set(drawn) == {"accuracy_macs", "cost", f"widths_{first.id}", f"widths_{second.id}"}
+    assert "Catalyst" not in json.dumps(drawn)
+    again.query_params["race"] = first.id  # the back button
+    assert healthy(again.run()).multiselect[0].value == [first.id]
 
 
 def test_results_of_a_race_without_a_ledger(store):
@@ -234,22 +242,6 @@ def test_the_lab_shows_certificate_layers_and_another_budget(store):
     for number in range(1, 5):
         healthy(at.selectbox[1].select_index(number).run())
     assert "no order of channels" in words(at)
-
-
-def test_runs_can_be_searched_renamed_and_deleted(store):
-    first, second = fill(store, synthetic.config(**SMALL)), fill(store, synthetic.config(title="Second <b>race</b>", **SMALL))
-    at = healthy(run("runs"))
-    assert len(at.dataframe[0].value) == 2
-    healthy(at.text_input(key="runs_search").input("second group").run())
-    assert "No race matches" in words(at)
-    healthy(at.text_input(key="runs_search").input("second").run())
-    assert at.dataframe[0].value["Title"].tolist() == ["Second <b>race</b>"]
-    at.selectbox[0].select(first.id).run()
-    at.text_input(key=f"title_{first.id}").input("Renamed").run()
-    healthy(next(button for button in at.button if button.label == "Rename").click().run())
-    assert store.race(first.id).title == "Renamed"
-    healthy(next(button for button in at.button if button.label == "Delete for good").click().run())
-    assert [race.id for race in store.races()] == [second.id]
 
 
 def test_theory_answers_to_its_sliders(store):

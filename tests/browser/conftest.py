@@ -37,7 +37,7 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it answers."""
         command = [str(Path(sys.executable).parent / "streamlit"), "run", str(ROOT / "app" / "main.py")]
-        environment = {**os.environ, "CATALYST_HOME": str(self.home), "CATALYST_THREADS": "1"}
+        environment = {**os.environ, "CATALYST_HOME": str(self.home), "CATALYST_THREADS": "1", "CATALYST_EXAMPLE": "0"}
         for name in ("CATALYST_STORE", "CATALYST_EDITORS"):
             environment.pop(name, None)
         with open(self.log, "ab") as log:
