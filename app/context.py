@@ -5,9 +5,11 @@ import logging
 import re
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Literal, ParamSpec
@@ -118,30 +120,50 @@ def _store(url: str) -> Store:
     return opened
 
 
+@dataclass
+class _Watched:
+    """A race that sessions of this server look at."""
+
+    view: RaceView
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    when: float = float("-inf")  # the last look, on the monotonic clock
+    said: str = ""  # what kept it from seeing everything
+
+
+@st.cache_resource(show_spinner=False, max_entries=6)
+def _watched(url: str, race_id: str) -> _Watched:
+    return _Watched(RaceView(_store(url), race_id))
+
+
 def view(race_id: str) -> RaceView:
     """Everything the store has on a race by now; only what is new is read."""
-    found = _view(store().url, race_id)
+    found = _watched(store().url, race_id).view
     found.refresh()
     return found
 
 
-@st.cache_resource(show_spinner=False, max_entries=6)
-def _view(url: str, race_id: str) -> RaceView:
-    return RaceView(_store(url), race_id)
-
-
-def latest(race_id: str) -> tuple[RaceView, str]:
+def latest(race_id: str, *, within: float = 0.0) -> tuple[RaceView, str]:
     """The same, with dead workers marked; while the store is away what is known by now, and a sentence about that.
 
+    What any session saw `within` so many seconds is not looked for again: many viewers of a race cost hardly more than one.
     Raises StoreUnavailableError where nothing is known yet, NotFoundError.
     """
-    found, said = _view(store().url, race_id), ""
-    for look in (lambda: launcher.watch(store()), found.refresh):  # a store whose disk is full can still be read
+    found = _watched(store().url, race_id)
+    with found.lock:
+        if time.monotonic() - found.when > within:
+            found.said = _look(found.view)
+            found.when = time.monotonic()
+    return found.view, found.said
+
+
+def _look(view: RaceView) -> str:
+    said = ""
+    for look in (lambda: launcher.watch(store()), view.refresh):  # a store whose disk is full can still be read
         try:
             look()
         except StoreUnavailableError as error:
             said = f"{sentence(error)} {OLD}"
-    return found, said
+    return said
 
 
 def lines() -> tuple[list[RaceLine], str]:
@@ -204,7 +226,7 @@ def chosen_race() -> RaceInfo | None:
     try:
         return store().race(wanted)
     except StoreUnavailableError:
-        return _view(store().url, wanted).race
+        return _watched(store().url, wanted).view.race
     except NotFoundError:
         if st.session_state.pop("looked_at", None) == wanted:
             raise NotFoundError(f"race {shown(wanted)} is not there any more: somebody has deleted it") from None

@@ -39,8 +39,9 @@ export default function ({ data, parentElement }) {
       caption.textContent = figure.caption;
       plot.setAttribute('aria-label', `${figure.title}. ${figure.caption}`);
       plot.style.height = `${figure.layout.height ?? 320}px`;
-      Plotly.react(plot, figure.data, figure.layout, config(name));
       place.__version = figure.v;
+      Plotly.react(plot, figure.data, figure.layout, config(name))
+        .then(() => { place.dataset.painted = Number(place.dataset.painted ?? 0) + 1; });
     }
   }).catch((error) => { root.textContent = `The figures cannot be drawn: ${error.message}. Reload the page.`; });
   return () => root.querySelectorAll('[data-figure] > div').forEach((plot) => window.Plotly?.purge(plot));

@@ -9,7 +9,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts only this file's folder there
 
 import streamlit as st  # noqa: E402
 
-from app import access, context, live  # noqa: E402
+from app import access, context, ends, live  # noqa: E402
 
 PAGES = {
     "race": "Race",
@@ -42,3 +42,4 @@ if inside:
         live.publish_plotly()
         context.say()
         page.run()
+        ends.toasts(context.store())

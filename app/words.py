@@ -85,17 +85,21 @@ def facts(race: RaceInfo) -> str:
     return " · ".join(parts)
 
 
-def state(race: RaceInfo) -> str:
-    """How a race stands, with what can be done about it: two sentences."""
+def tally(race: RaceInfo) -> str:
+    """'5 contenders: 4 finished, 1 failed'."""
     counts = {name: sum(run.state == name for run in race.runs) for name in STATES}
     parts = [f"{count} {plain_state(name)}" for name, count in counts.items() if count]
     many = f"{len(race.runs)} contenders" if len(race.runs) > 1 else "1 contender"
+    return f"{many}: {', '.join(parts)}"
+
+
+def state(race: RaceInfo) -> str:
+    """How a race stands, with what can be done about it: two sentences."""
     waits = race.state == "paused" and any(run.note for run in race.runs)
-    said = [
-        WAITING if waits else WHAT_NOW[race.state],
-        *([WHAT_NOW["failed"]] if counts["failed"] and race.state != "failed" else []),
-    ]
-    return f"{many}: {', '.join(parts)}. {' '.join(said)}"
+    said = [WAITING if waits else WHAT_NOW[race.state]]
+    if race.state != "failed" and any(run.state == "failed" for run in race.runs):
+        said.append(WHAT_NOW["failed"])
+    return f"{tally(race)}. {' '.join(said)}"
 
 
 def plain_state(state: str) -> str:

@@ -1,25 +1,30 @@
 """Race: set one up, start it, watch it and steer it while it runs."""
 
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import access, context, forms, live, lives, panels, steering, words
-from app.gallery import Sight, gallery
+from app import access, context, ends, forms, live, lives, panels, steering, words
+from app.gallery import Second, Sight, gallery
 from catalyst_core import figures, frames
 from catalyst_core.config import RaceConfig
 from catalyst_core.engine import launcher
+from catalyst_core.environment import whole_number
 from catalyst_core.errors import NotFoundError
 from catalyst_core.events import Command, CommandName, State
 from catalyst_core.figures.curves import CLOCKS
+from catalyst_core.figures.magnitudes import Arrangement
 from catalyst_core.frames import RaceView
 from catalyst_core.store import RaceInfo, Store
 
-TICK_SECONDS = 1.0
-FIRST_TICK_SECONDS = 0.3  # until there is something to see
+TICK_MS, LEAST_TICK_MS, MOST_TICK_MS = 1000, 100, 60_000  # $CATALYST_TICK_MS: between two looks at a running race
+FRESH_SECONDS = 0.45  # what any session saw so lately is new enough for a tick
+FIRST_TICK_MS = 300  # until there is something to see
 BUTTONS: dict[CommandName, set[State]] = {  # what each is for
     "pause": {"running"},
     "resume": {"paused"},
@@ -28,8 +33,7 @@ BUTTONS: dict[CommandName, set[State]] = {  # what each is for
 FINISHED_TICK_SECONDS = 5.0
 GO_ON_HELP: dict[str, Any] = {"help": "Failed and stopped contenders, each from where it was"}
 LONGEST_STEP = 12  # digits
-SECONDS = {"margins": "Margins", "flips": "Flip curve"}
-ARRANGEMENTS = {"stacked": "By contender", "overlay": "Over each other", "layers": "By filter group"}
+LOOKS = 100  # about as often does a run look at its filters: the slider goes from one look to the next
 
 
 @dataclass(frozen=True)
@@ -130,18 +134,17 @@ def choose(view: RaceView) -> Sight:
         step = step_slider(race)
     labels = panels.choose_labels(second, race.labels)
     with third.popover("View", width="stretch"):
-        clock = _one_of("Curves over", {name: name for name in CLOCKS}, key="x")
-        arrange = _one_of("Filter magnitudes", ARRANGEMENTS, key="histogram")
-        other = _one_of("Second figure", SECONDS, key="second")
+        clock = _one_of("Curves over", CLOCKS, key="x")
+        arrange = _one_of("Filter magnitudes", get_args(Arrangement), key="histogram")
+        other = _one_of("Second figure", get_args(Second), key="second")
         layers = choose_layers(view)
     return Sight(step, clock, other, arrange, tuple(labels), layers, context.theme())
 
 
-def _one_of(label: str, titles: dict[Any, str], *, key: str) -> Any:
-    """One of several, the first by default; `key` is its name in the URL."""
-    names = list(titles)
-    settings: dict[str, Any] = {"required": True, "format_func": titles.__getitem__, "bind": "query-params"}
-    return st.segmented_control(label, names, default=names[0], key=key, **settings) or names[0]
+def _one_of(label: str, names: Iterable[Any], *, key: str) -> Any:
+    """One of several, the first by default; `key` is its name in the URL, and a shown name its value there."""
+    known = list(names)
+    return st.segmented_control(label, known, default=known[0], required=True, key=key, bind="query-params") or known[0]
 
 
 def choose_layers(view: RaceView) -> tuple[str, ...]:
@@ -162,6 +165,7 @@ def step_slider(race: RaceInfo) -> int | None:
         help="Live: the newest measurement; of a contender that was cut, the moment of its cut.",
         min_value=0,
         max_value=max(total, 1),
+        step=max(1, total // LOOKS),
         value=min(int(wanted), total) if wanted.isdecimal() and len(wanted) <= LONGEST_STEP and total else max(total, 1),
         disabled=not total,
         key=key,
@@ -177,12 +181,14 @@ def step_slider(race: RaceInfo) -> int | None:
 @context.guarded
 def tick(store: Store, race_id: str, places: Places, sight: Sight, drawn_for: tuple[object, ...]) -> None:
     """The live part: status lines and figures. A change of what the page around it depends on draws the page anew."""
+    begun = time.perf_counter()
     view, away = look(race_id)
     lives.render_notices(places.notices, lives.notices(store, view, away))
     places.lines.html(panels.status_table(view.race.runs, datetime.now(UTC), sight.theme))
     for place, row in enumerate(gallery(view, sight)):
         live.show(row, key=f"race_figures_{place}")
-    st.html(f"<span data-testid='tick' data-n='{view.told}' data-state='{view.race.state}'></span>")
+    took = 1000 * (time.perf_counter() - begun)
+    st.html(f"<span data-testid='tick' data-n='{view.told}' data-state='{view.race.state}' data-ms='{took:.1f}'></span>")
     if steering.signature(view, context.who()) != drawn_for:
         st.rerun()  # last: the browser drops what a fragment has not drawn by its end
 
@@ -198,7 +204,7 @@ def tick_of_a_finished_race(race_id: str, drawn_for: tuple[object, ...]) -> None
 def look(race_id: str) -> tuple[RaceView, str]:
     """What is known of the race by now, as `context.latest`; the page is drawn anew if somebody has deleted it."""
     try:
-        return context.latest(race_id)
+        return context.latest(race_id, within=FRESH_SECONDS)
     except NotFoundError:
         st.rerun()
 
@@ -207,6 +213,7 @@ def watch(store: Store, race: RaceInfo) -> None:
     """A race that was started: its header, controls and live part."""
     context.select(race.id)
     view, away = context.latest(race.id)
+    ends.saw(view.race)
     # Places of their own: what comes and goes above the figures must not move them in the page, or they lose their zoom.
     top, told, failures, lines, sliders, history, view_bar = (
         st.container(), st.empty(), st.container(), st.empty(), st.container(), st.container(), st.container(),
@@ -228,7 +235,8 @@ def watch(store: Store, race: RaceInfo) -> None:
     drawn_for = steering.signature(view, context.who())
     begun = steering.total_steps(view.race) > 0
     finished = view.race.is_finished and not away
-    every = None if finished else TICK_SECONDS if begun else FIRST_TICK_SECONDS
+    usual = whole_number("CATALYST_TICK_MS", LEAST_TICK_MS, MOST_TICK_MS) or TICK_MS
+    every = None if finished else (usual if begun else min(usual, FIRST_TICK_MS)) / 1000
     st.fragment(tick, run_every=every)(store, race.id, Places(lines, told), sight, drawn_for)
     if finished:
         st.fragment(tick_of_a_finished_race, run_every=FINISHED_TICK_SECONDS)(race.id, drawn_for)

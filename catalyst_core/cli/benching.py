@@ -13,6 +13,19 @@ REGULARIZERS = (
     "the worse of its ratios on resnet18 and resnet50."
 )
 
+DASHBOARD = {  # key -> what it is, and what it should be at most
+    "tick_ms_p95": ("server time of a live tick, 5 x 5,000 channels, 500 looks, ms", 150),
+    "tick_kb": ("sent to the browser in it, kB", 300),
+    "theory_ms_p95": ("a slider of the Theory page until its figures are painted, ms", 250),
+    "scrub_ms_p95": ("the step slider of a finished race, the same, ms", 400),
+    "server_mb_per_1000_ticks": ("growth of the server in 1,000 ticks, MB", 30),
+    "browser_mb_per_1000_ticks": ("growth of the page's heap, MB", 50),
+    "viewers10_tick_ms_p95": ("server time of a tick with ten viewers, ms", 500),
+    "first_paint_s": ("start of the server until something is seen, s", 3),
+    "page_switch_ms_p95": ("from page to page, ms", 700),
+    "bundle_s": ("export of a race with five methods, s", 30),
+}
+
 
 def regularizers(options: argparse.Namespace) -> int:
     """Regularizer seconds as a share of the training step, ours and Torch-Pruning's."""
@@ -72,4 +85,19 @@ def engine(options: argparse.Namespace) -> int:
     print(f"the default race on disk               {found['store_mb']:8.2f} MB")
     print(f"the list of 1,000 races                {found['runs_list_ms']:8.1f} ms")
     print(f"a worker's start beside them           {found['worker_start_ratio']:8.2f} times that in an empty store")
+    return 0
+
+
+def dashboard(options: argparse.Namespace) -> int:
+    """How quick the dashboard is in a browser."""
+    if not 1 <= options.ticks <= MOST_STEPS:
+        raise ConfigError(f"--ticks must lie in 1..{MOST_STEPS}, not {options.ticks}")
+    from catalyst_core.bench.dashboard import measure  # imports torch
+
+    found = measure(options.ticks, lambda what: print(f"measuring: {what}", file=sys.stderr, flush=True))
+    if options.json:
+        print_json(found)
+        return 0
+    for name, (said, most) in DASHBOARD.items():
+        print(f"{said:64} {found[name]:8.1f}   (wanted: at most {most:g})")
     return 0

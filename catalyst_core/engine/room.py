@@ -1,26 +1,23 @@
 """Whether there is room on the disk: for a race to start, and for a worker to go on."""
 
-import os
 import time
 from pathlib import Path
 
-from catalyst_core.errors import ConfigError, StoreError, shown
+from catalyst_core.environment import whole_number
+from catalyst_core.errors import StoreError
 from catalyst_core.store import Store
 from catalyst_core.store.sql import bytes_free
 
 MIB = 2**20
 START_FREE = 24 * MIB  # a race on small images takes about 5 MB; larger ones wait when there is no more
 WORK_FREE = 8 * MIB  # below this a worker waits: there is still room to say why
-USUAL_LIMIT = 50_000  # MiB
+USUAL_LIMIT, MOST_LIMIT = 50_000, 10**9  # MiB
 LIMIT_SECONDS = 20.0  # between two looks at the size of the store: it means a walk over all files
 
 
 def limit_mib() -> int:
     """What store and files may take together: $CATALYST_DISK_MB. Raises ConfigError."""
-    text = os.environ.get("CATALYST_DISK_MB") or str(USUAL_LIMIT)
-    if not text.isdecimal() or int(text) < 1:
-        raise ConfigError(f"CATALYST_DISK_MB must be a whole number of MiB, not {shown(text)}")
-    return int(text)
+    return whole_number("CATALYST_DISK_MB", 1, MOST_LIMIT) or USUAL_LIMIT
 
 
 def check_start(store: Store) -> None:

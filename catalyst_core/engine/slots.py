@@ -1,10 +1,8 @@
 """How many contenders train at once on this machine, and with how many threads each, so that they do not fight."""
 
-import os
-
 import psutil
 
-from catalyst_core.errors import ConfigError, shown
+from catalyst_core.environment import whole_number
 
 MOST = 256
 
@@ -16,18 +14,9 @@ def cores() -> int:
 
 def slots() -> int:
     """How many contenders train at once: $CATALYST_WORKERS, else the cores. Raises ConfigError."""
-    return _setting("CATALYST_WORKERS") or cores()
+    return whole_number("CATALYST_WORKERS", 1, MOST) or cores()
 
 
 def threads(contenders: int) -> int:
     """Threads of each worker in a race of so many contenders: $CATALYST_THREADS, else its share. Raises ConfigError."""
-    return _setting("CATALYST_THREADS") or max(1, cores() // min(slots(), contenders))
-
-
-def _setting(name: str) -> int | None:
-    text = os.environ.get(name)
-    if not text:
-        return None
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise ConfigError(f"{name} must be a whole number between 1 and {MOST}, not {shown(text)}")
-    return int(text)
+    return whole_number("CATALYST_THREADS", 1, MOST) or max(1, cores() // min(slots(), contenders))

@@ -34,7 +34,7 @@ FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 BIN_EDGES = np.logspace(*HISTOGRAM_DECADES, HISTOGRAM_BINS + 1)  # (97,) magnitudes
 BIN_CENTRES = np.sqrt(BIN_EDGES[:-1] * BIN_EDGES[1:])  # (96,)
 
-LOOKS_BYTES = 64 * 2**20  # of the looks at the filters that a view keeps: of more, older ones are thinned out
+LOOKS_BYTES = 32 * 2**20  # of the looks at the filters that a view keeps: of more, older ones are thinned out
 LEAST_LOOKS = 40  # of each run, whatever they take
 MOST_BUILT = 40  # tables and figures that a view remembers
 

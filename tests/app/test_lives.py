@@ -5,9 +5,10 @@ import re
 
 import pytest
 
+from app import panels
 from catalyst_core.engine import launcher, room
 from catalyst_core.errors import StoreUnavailableError
-from catalyst_core.events import Command, RolledBack, SettingChanged, StateChanged
+from catalyst_core.events import Command, Failed, RolledBack, SettingChanged, StateChanged
 from catalyst_core.store import Store
 from tests import synthetic
 from tests.app.helpers import fill, healthy, run, words
@@ -204,6 +205,17 @@ def test_two_people_who_start_the_same_race_have_two(store):
         healthy(button(at, "Start race").click().run())
     assert len({one.id for one in store.races()}) == 2
     assert first.query_params["race"] != second.query_params["race"]
+
+
+def test_whoever_saw_a_race_going_is_told_of_its_end_once_on_any_page(store):
+    race = fill(store, until=300)
+    at = healthy(run(race=race.id))
+    assert not at.toast
+    for one in store.race(race.id).runs:
+        store.append(one.id, [Failed(step=300, reason="no power")])
+    healthy(at.switch_page("../pages/theory.py").run())
+    assert [toast.value for toast in at.toast] == [f"**{panels.plain(race.title)}** has ended: 5 contenders: 5 failed."]
+    assert not healthy(at.run()).toast
 
 
 def test_looking_writes_nothing(store, monkeypatch):
