@@ -13,8 +13,10 @@ from catalyst_core import packing
 from catalyst_core.engine import launcher, room
 from catalyst_core.errors import NotFoundError, StoreUnavailableError
 from catalyst_core.store import RaceInfo, RaceLine, Store
+from catalyst_core.store.races import UNDO_SECONDS
 
 REFRESH_SECONDS = 3.0
+UNDO_HELP: dict[str, Any] = {"help": f"Possible for {UNDO_SECONDS / 60:g} minutes; then its files are removed"}
 MOST_UNDO = 5  # deleted races that are offered back, the last ones
 
 
@@ -60,7 +62,6 @@ def table(store: Store, text: str, states: list[str], drawn_for: tuple[object, .
     """The list itself and the queue, read anew at each tick. Another selection or other races draw the page anew."""
     with contextlib.suppress(StoreUnavailableError):  # a store whose disk is full can still be read
         launcher.watch(store)
-        store.purge()
     lines, away = context.lines()
     if away:
         st.warning(away)
@@ -140,15 +141,17 @@ def render_deleted(store: Store, deleted: list[RaceLine]) -> None:
     for line in deleted[:MOST_UNDO]:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"Deleted **{panels.plain(line.title)}**.", width="content")
-            st.button("Undo", on_click=undo, args=(store, line.id), key=f"undo_{line.id}", **viewer())
+            st.button("Undo", on_click=undo, args=(store, line.id), key=f"undo_{line.id}", **UNDO_HELP | viewer())
     if len(deleted) > MOST_UNDO:
-        st.caption(f"{len(deleted) - MOST_UNDO} more were deleted in the last ten minutes; undo the newer ones to see them.")
+        st.caption(f"{len(deleted) - MOST_UNDO} more were deleted a moment ago; they show when the newer ones are undone.")
 
 
-def one_race(store: Store, race: RaceInfo) -> None:
+def one_race(store: Store, race: RaceInfo, *, among_others: bool) -> None:
     """Open, rename, pack, delete or hurry one race."""
     st.subheader(panels.plain(race.title))
     st.markdown(words.state(race))
+    if among_others and (note := panels.example_note(race)):
+        st.caption(note)
     panels.render_links(race)
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     left.text_input("Title", value=race.title, max_chars=120, key=f"title_{race.id}", **viewer())
@@ -185,7 +188,7 @@ def several_races(store: Store, chosen: list[RaceLine]) -> None:
         st.button(label, on_click=delete, args=(store, finished), key="delete_several", **viewer() or none)
 
 
-def actions(store: Store, chosen: list[RaceLine]) -> None:
+def actions(store: Store, chosen: list[RaceLine], *, among_others: bool) -> None:
     """What can be done with the selected races."""
     if not chosen:
         st.caption("Select rows to open, compare, rename, pack or delete them.")
@@ -193,7 +196,7 @@ def actions(store: Store, chosen: list[RaceLine]) -> None:
         several_races(store, chosen)
     else:
         try:
-            one_race(store, store.race(chosen[0].id))
+            one_race(store, store.race(chosen[0].id), among_others=among_others)
         except NotFoundError as error:  # somebody has deleted it since the list was read
             st.info(context.sentence(error))
 
@@ -224,16 +227,18 @@ def render_list(store: Store, lines: list[RaceLine], away: str) -> None:
     every = REFRESH_SECONDS if live else None
     st.fragment(table, run_every=every)(store, text, states, drawn(lines))
     chosen = wanted_ids()
-    actions(store, [line for line in matching(lines, text, states) if line.id in chosen])
+    actions(store, [line for line in matching(lines, text, states) if line.id in chosen], among_others=len(lines) > 1)
 
 
 st.title("Runs")
 store = context.store()
+with contextlib.suppress(StoreUnavailableError):
+    store.purge()
 lines, away = context.lines()
 if not away and (deleted := store.deleted_lines()):
     render_deleted(store, deleted)
 if lines:
-    for note in filter(None, map(panels.example_note, lines)):
+    if len(lines) == 1 and (note := panels.example_note(lines[0])):
         st.caption(note)
     render_list(store, lines, away)
 else:

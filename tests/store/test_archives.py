@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -80,14 +81,14 @@ def test_the_first_race_is_adopted_once_whoever_asks_and_never_after_another(url
     file.write_bytes(packed.getvalue())
     store = open_store(url)
     assert not store.adopt_first(file, "example")  # `packed` made a race here
-    empty, beside = (open_store(str(tmp_path / "empty.db")) for _ in range(2))
-    assert [empty.adopt_first(file, "example"), beside.adopt_first(file, "example")] == [True, False]
-    empty.delete_race(empty.newest_race().id)
-    for one in (store, empty, beside):
-        if one is store:
-            one.delete_race(one.newest_race().id)
+    opened = [open_store(str(tmp_path / "empty.db")) for _ in range(3)]
+    with ThreadPoolExecutor() as pool:
+        assert sorted(pool.map(lambda one: one.adopt_first(file, "example"), opened)) == [False, False, True]
+    for one in (store, opened[0]):
+        one.delete_race(one.newest_race().id)
         assert not one.adopt_first(file, "example")
         assert one.races() == []
+    for one in (store, *opened):
         one.close()
 
 
