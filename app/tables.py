@@ -123,16 +123,18 @@ def what_if(filters: pd.DataFrame, ratio: float) -> pd.DataFrame:
 
     One row a group: channels, would stay, of these kept by the run itself, and the numbers of the channels that stay.
     """
+    stay, kept, channel = frames.stays(filters, ratio), filters["kept"].to_numpy(dtype=bool), filters["channel"].to_numpy()
+    ids, names = pd.factorize(filters["group"])
     rows = []
-    for group, part in filters.assign(stays=frames.stays(filters, ratio)).groupby("group", observed=True, sort=False):
-        stay = part[part["stays"]]
+    for name, here in zip(names, np.split(np.arange(len(ids)), np.flatnonzero(np.diff(ids)) + 1), strict=True):
+        staying = here[stay[here]]
         rows.append(
             {
-                "Group": group,
-                "Channels": len(part),
-                "Would stay": len(stay),
-                "Of these kept by the run": int(stay["kept"].sum()),
-                "Channels that would stay": ", ".join(str(channel) for channel in sorted(stay["channel"])),
+                "Group": name,
+                "Channels": len(here),
+                "Would stay": len(staying),
+                "Of these kept by the run": int(kept[staying].sum()),
+                "Channels that would stay": ", ".join(str(number) for number in sorted(channel[staying])),
             }
         )
     return pd.DataFrame(rows)

@@ -40,8 +40,9 @@ def choose(store: Store, lines: list[RaceLine]) -> tuple[RaceInfo, RunInfo]:
     context.select(race_id)
     race = store.race(race_id)
     names = {run.id: f"{words.contender(run)} ({words.plain_state(run.state)})" for run in race.runs}
-    wanted = st.query_params.get("run", "")
-    if wanted and wanted not in names:
+    named = st.query_params.get("run", "")
+    wanted = named or st.session_state.get("lab_run", "")  # the address loses it on other pages
+    if named and named not in names:
         st.warning("This race has no such contender as the link names; this is its first one.")
     run_key = f"lab_run_{race_id}_{wanted}"
     chosen = right.selectbox(
@@ -53,7 +54,7 @@ def choose(store: Store, lines: list[RaceLine]) -> tuple[RaceInfo, RunInfo]:
         on_change=other_run,
         args=(run_key,),
     )
-    st.query_params["run"] = chosen
+    st.query_params["run"] = st.session_state["lab_run"] = chosen
     return race, next(run for run in race.runs if run.id == chosen)
 
 

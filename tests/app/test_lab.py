@@ -61,6 +61,9 @@ def test_a_link_names_contender_ratio_noise_and_layers(store, cut):
     healthy(at.selectbox[1].select(f"{cut.race_id}-02").run())
     assert "no order of channels" in words(at)
     assert "looks at no filter" in words(at)
+    at.switch_page("../pages/theory.py").run()
+    at.query_params.clear()
+    assert healthy(at.switch_page("../pages/lab.py").run()).selectbox[1].value == f"{cut.race_id}-02"
 
 
 def test_a_link_to_what_is_not_there_says_so(store, cut):
