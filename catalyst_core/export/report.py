@@ -21,16 +21,16 @@ _PAGE = Template("""<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
 <style>
-body { font: 15px/1.45 Arial, "Liberation Sans", Helvetica, sans-serif; max-width: 860px; margin: 32px auto; padding: 0 16px;
+body { font: 15px/1.45 Arial, "Liberation Sans", Helvetica, sans-serif; max-width: 960px; margin: 32px auto; padding: 0 16px;
   background: #ffffff; color: #1b1f24; font-variant-numeric: tabular-nums }
 h1 { font-size: 24px; margin: 0 0 4px }
 h2 { font-size: 18px; margin: 32px 0 8px }
 h3 { font-size: 15px; margin: 0 0 4px }
 .faint { color: #5c636a; font-size: 13px }
 .wide { overflow-x: auto }
-table { border-collapse: collapse; font-size: 12.5px; width: 100% }
+table { border-collapse: collapse; font-size: 12px; width: 100% }
 th { text-align: right; vertical-align: bottom; font-weight: 600 }
-th, td { border-bottom: 1px solid #e6e8eb; padding: 4px 6px }
+th, td { border-bottom: 1px solid #e6e8eb; padding: 4px 5px }
 td { text-align: right; white-space: nowrap }
 th:first-child, td:first-child { text-align: left; padding-left: 0 }
 .left th, .left td { text-align: left }
@@ -39,7 +39,14 @@ figure svg { display: block; width: 100%; max-width: 640px; height: auto }
 figcaption { font-size: 13.5px; max-width: 640px }
 pre { background: #f5f6f7; font-size: 12.5px; padding: 10px 12px; white-space: pre-wrap; overflow-wrap: anywhere }
 @page { size: A4; margin: 15mm }
-@media print { body { margin: 0; max-width: none } table { font-size: 9.5px } th, td { padding: 3px } }
+@media print {
+  body { margin: 0; max-width: none; padding: 0 }
+  .wide { overflow: visible }
+  table { font-size: 8.5px }
+  th, td { padding: 3px 2px }
+  td { white-space: normal }
+  td:first-child { white-space: nowrap }
+}
 </style>
 </head>
 <body>
@@ -78,6 +85,8 @@ def report_page(view: RaceView, shown: Sequence[Shown]) -> str:
 def _facts(view: RaceView) -> str:
     race = view.race
     states = ", ".join(f"{title(run.label)} seed {run.config.seed} {run.state}" for run in race.runs)
+    if len({run.state for run in race.runs}) == 1:
+        states = f"Contenders: {len(race.runs)}, all {race.runs[0].state}"
     seeds = ", ".join(str(seed) for seed in race.config.seeds)
     return f"Race {race.id}, started {race.created:%Y-%m-%d %H:%M} UTC. Seeds: {seeds}. {states}."
 
