@@ -55,7 +55,7 @@ def perturbation(view: frames.RaceView, run: RunInfo) -> None:
     if len(critical):
         noise = st.slider(
             "Noise, in medians of the kept magnitudes of each group",
-            0.0, LARGEST_NOISE, noise, 0.005, format="percent", key="noise", bind="query-params",
+            0.0, LARGEST_NOISE, noise, 0.005, format="percent", key="noise", bind="query-params", persist_state="session",
         )  # fmt: skip
         st.markdown(flips_sentence(critical, noise))
     curve = figures.plot_flip_curve.sheet(flips, theme=theme, reason=NO_LIMIT)
@@ -111,7 +111,7 @@ def what_if(view: frames.RaceView, run: RunInfo) -> None:
     own = 1 - float(stored["kept"].mean())
     ratio = st.slider(
         "Share of the channels that go",
-        0.05, 0.95, round(min(max(own, 0.05), 0.95), 2), 0.01, format="percent", key="ratio", bind="query-params",
+        0.05, 0.95, round(min(max(own, 0.05), 0.95), 2), 0.01, format="percent", key="ratio", bind="query-params", persist_state="session",
     )  # fmt: skip
     table = tables.what_if(stored, ratio)
     stays, both = table["Would stay"].sum(), table["Of these kept by the run"].sum()
