@@ -13,6 +13,7 @@ from catalyst_core.store import RunInfo, Store
 DRAWS = 200  # of the noise
 NO_LIMIT = "A random cut has no limit that noise could push a channel across."
 LARGEST_NOISE = 0.5  # in medians of the kept magnitudes
+KEPT: dict[str, Any] = {"format": "percent", "bind": "query-params", "persist_state": "session"}  # of a slider in the link
 COSTS = {"macs": "Multiply-accumulates", "params": "Parameters", "bytes": "File", "latency_ms": "Latency, one image"}
 
 
@@ -55,7 +56,7 @@ def perturbation(view: frames.RaceView, run: RunInfo) -> None:
     if len(critical):
         noise = st.slider(
             "Noise, in medians of the kept magnitudes of each group",
-            0.0, LARGEST_NOISE, noise, 0.005, format="percent", key="noise", bind="query-params", persist_state="session",
+            0.0, LARGEST_NOISE, noise, 0.005, key="noise", **KEPT,
         )  # fmt: skip
         st.markdown(flips_sentence(critical, noise))
     curve = figures.plot_flip_curve.sheet(flips, theme=theme, reason=NO_LIMIT)
@@ -111,7 +112,7 @@ def what_if(view: frames.RaceView, run: RunInfo) -> None:
     own = 1 - float(stored["kept"].mean())
     ratio = st.slider(
         "Share of the channels that go",
-        0.05, 0.95, round(min(max(own, 0.05), 0.95), 2), 0.01, format="percent", key="ratio", bind="query-params", persist_state="session",
+        0.05, 0.95, round(min(max(own, 0.05), 0.95), 2), 0.01, key="ratio", **KEPT,
     )  # fmt: skip
     table = tables.what_if(stored, ratio)
     stays, both = table["Would stay"].sum(), table["Of these kept by the run"].sum()
