@@ -149,6 +149,11 @@ def _add_bench(subparsers: Any) -> None:
     survived.add_argument("--kills", type=int, default=100, metavar="N", help="SIGKILLs over one race (default: 100)")
     survived.add_argument("--seed", type=int, default=0, metavar="N", help="of when and whom (default: 0)")
     survived.add_argument("--json", action="store_true", help="print one JSON object")
+    sentence = "how quick the dashboard is in a real Chromium; 95th percentiles (15 minutes)"
+    shown_ = kinds.add_parser("dashboard", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
+    shown_.set_defaults(command=benching.dashboard)
+    shown_.add_argument("--ticks", type=int, default=1000, metavar="N", help="over which memory is watched (default: 1000)")
+    shown_.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add(
