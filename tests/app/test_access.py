@@ -27,7 +27,9 @@ BOB = {"is_logged_in": True, "sub": "2", "email": "bob@x.org", "email_verified":
 PAGES = ("race", "results", "lab", "theory", "runs")
 # What app/ and pages/ may use of a store and of the launcher outside of functions under @context.changes.
 READS = {
-    "store": {"race", "race_lines", "newest_race", "live_runs", "files", "url", "name", "sizes"},
+    # purge: the end of what an editor deleted, whoever looks then
+    "store": {"race", "race_lines", "deleted_lines", "purge", "newest_race", "live_runs", "files", "url", "name", "sizes"},
+    "packing": {"pack", "ENDING"},
     "launcher": {"watch", "prewarm", "checkpoint_file"},
 }
 
@@ -97,10 +99,10 @@ def test_a_second_tab_of_the_same_person_follows_what_the_first_one_changed(stor
     assert first.select_slider[0].key == before  # or what is typed meanwhile would be lost
 
 
-@pytest.mark.parametrize("label", ["Pause", "Stop", "Go on with all", "Rename", "Delete for good"])
+@pytest.mark.parametrize("label", ["Pause", "Stop", "Go on with all", "Rename", "Delete"])
 def test_whoever_is_an_editor_no_more_is_refused_by_the_server(label, store, started):
     """The button was drawn for an editor, so that Streamlit takes its press; what counts is who presses it."""
-    wanted = {"Rename": "runs", "Delete for good": "runs"}.get(label, "race")
+    wanted = {"Rename": "runs", "Delete": "runs"}.get(label, "race")
     config = synthetic.config(({"name": "catalyst"},), title="Mine")
     race = fill(store, config, **({"until": 300, "fail": "lost" if "Go on" in label else ""} if wanted == "race" else {}))
     at = healthy(opened(ADA, page=wanted, race=race.id))

@@ -88,7 +88,7 @@ def test_rubbish_in_the_form_starts_nothing(kind, store, started):
 @pytest.mark.parametrize("kind", ["turned", "zero"])
 def test_a_forged_title_is_refused(kind, store):
     race = fill(store, synthetic.config(title="Mine", **SMALL))
-    at = healthy(run("runs"))
+    at = healthy(run("runs", race=race.id))
     at.text_input(key=f"title_{race.id}").input(RUBBISH[kind])
     next(button for button in at.button if button.label == "Rename").click().run()
     assert len(calm(at).error) == 1
