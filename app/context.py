@@ -188,8 +188,9 @@ def _sizes(url: str) -> Sizes:
 
 
 def race_id() -> str:
-    """The race in the URL, else the one looked at last, else ''."""
-    return st.query_params.get("race") or st.session_state.get("looked_at") or ""
+    """The race in the URL, of several the first, else the one looked at last, else ''."""
+    named = st.query_params.get("race", "")
+    return named.partition(",")[0] or named or st.session_state.get("looked_at") or ""
 
 
 def select(race: str) -> None:

@@ -9,7 +9,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts only this file's folder there
 
 import streamlit as st  # noqa: E402
 
-from app import access, context, ends, live  # noqa: E402
+from app import access, context, ends, links, live  # noqa: E402
 
 PAGES = {
     "race": "Race",
@@ -41,5 +41,6 @@ if inside:
     with context.guard(again=True):
         live.publish_plotly()
         context.say()
+        links.arrive()
         page.run()
         ends.toasts(context.store())

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import live, words
+from app import links, live, words
 from catalyst_core import example, frames
 from catalyst_core.catalog import METHODS
 from catalyst_core.events import Pruned
@@ -194,14 +194,12 @@ def choose_labels(place: DeltaGenerator, labels: Sequence[str]) -> list[str]:
         default=named or labels,
         format_func=style.title,
         wrap=True,
-        key=f"shown@{','.join(labels)}",
+        key=f"shown@{','.join(labels)}@{links.epoch('methods')}",
         persist_state="session",
     )
-    if len(chosen) in (0, len(labels)):
-        st.query_params.pop("methods", None)
-        return list(labels)
-    st.query_params["methods"] = ",".join(chosen)
-    return list(chosen)
+    everybody = len(chosen) in (0, len(labels))
+    links.put("methods", "" if everybody else ",".join(chosen))
+    return list(labels if everybody else chosen)
 
 
 def render_figure(title: str, figure: go.Figure, caption: str, *, key: str) -> None:

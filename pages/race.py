@@ -1,24 +1,19 @@
 """Race: set one up, start it, watch it and steer it while it runs."""
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import access, context, ends, forms, live, lives, panels, steering, words
-from app.gallery import Second, Sight, gallery
-from catalyst_core import figures, frames
-from catalyst_core.config import RaceConfig
+from app import access, context, ends, live, lives, panels, sights, starting, steering, words
+from app.gallery import Sight, gallery
 from catalyst_core.engine import launcher
 from catalyst_core.environment import whole_number
 from catalyst_core.errors import NotFoundError
 from catalyst_core.events import Command, CommandName, State
-from catalyst_core.figures.curves import CLOCKS
-from catalyst_core.figures.magnitudes import Arrangement
 from catalyst_core.frames import RaceView
 from catalyst_core.store import RaceInfo, Store
 
@@ -32,8 +27,6 @@ BUTTONS: dict[CommandName, set[State]] = {  # what each is for
 }
 FINISHED_TICK_SECONDS = 5.0
 GO_ON_HELP: dict[str, Any] = {"help": "Failed and stopped contenders, each from where it was"}
-LONGEST_STEP = 12  # digits
-LOOKS = 100  # about as often does a run look at its filters: the slider goes from one look to the next
 
 
 @dataclass(frozen=True)
@@ -45,66 +38,9 @@ class Places:
 
 
 @context.changes
-def start(store: Store, values: dict[str, Any]) -> None:
-    """Start the race that the form describes and look at it; bad input is one sentence, and the form stays as it is.
-
-    Not a callback: those get the values that the form had before the last keystroke.
-    """
-    context.select(launcher.start_race(store, forms.to_config(values)))
-    st.rerun()
-
-
-@context.changes
 def command(store: Store, race_id: str, name: CommandName) -> None:
     """Pause, resume or stop every live contender."""
     launcher.send_race(store, race_id, Command(name=name, who=context.who()))
-
-
-def setup(store: Store, newest: RaceInfo | None) -> None:
-    """The form at the left; in the middle what to do, and the newest race if there is one."""
-    st.session_state["form_open"] = True
-    with st.sidebar:
-        st.subheader("New race")
-        main, button, more = st.container(), st.container(), st.container()
-        base = base_race(store)
-        values = forms.setup_form(main, more, base.config if base else RaceConfig(), base.id if base else "")
-        with button:
-            reason = access.why_not()
-            if st.button("Start race", type="primary", width="stretch", disabled=bool(reason), help=reason or None):
-                start(store, values)
-                context.say()
-    st.title("Race pruning methods against each other")
-    panels.render_welcome()
-    if reason:
-        st.info(reason)
-    render_newest(newest)
-    if not reason:
-        launcher.prewarm()  # last: a worker's imports take a core for seconds
-
-
-def render_newest(newest: RaceInfo | None) -> None:
-    """What there is to see before a race is started."""
-    if newest is None:
-        panels.render_first_visit(context.theme())
-        return
-    st.subheader("Newest race" if newest.is_finished else "Running now")
-    st.markdown(f"**{panels.plain(newest.title)}** · {panels.plain(words.facts(newest))}")
-    panels.render_headlines([newest])
-    st.button("Open this race", on_click=context.select, args=(newest.id,))
-    ledger = frames.ledger_frame(newest)
-    figure, caption = figures.plot_accuracy_macs(ledger, theme=context.theme()), figures.caption_accuracy_macs(ledger)
-    panels.render_figure("Accuracy against MACs", figure, caption, key="newest")
-
-
-def base_race(store: Store) -> RaceInfo | None:
-    """The race whose settings the form begins with, if the URL names one."""
-    if not (wanted := st.query_params.get("from")):
-        return None
-    try:
-        return store.race(wanted)
-    except NotFoundError as error:
-        st.error(context.sentence(error))
-        return None
 
 
 def header(store: Store, race: RaceInfo) -> None:
@@ -124,58 +60,8 @@ def header(store: Store, race: RaceInfo) -> None:
         st.button("Change and race again", on_click=context.new_race, args=(race.id,))
         st.button("New race", on_click=context.new_race)
     st.caption(f"{panels.plain(words.facts(race))}  \n{words.state(race)}")
-
-
-def choose(view: RaceView) -> Sight:
-    """What to look at, all of it in the URL: step, contenders, filter groups, and how the figures are arranged."""
-    race = view.race
-    first, second, third = st.columns([5, 6, 1.6], vertical_alignment="bottom")
-    with first:
-        step = step_slider(race)
-    labels = panels.choose_labels(second, race.labels)
-    with third.popover("View", width="stretch"):
-        clock = _one_of("Curves over", CLOCKS, key="x")
-        arrange = _one_of("Filter magnitudes", get_args(Arrangement), key="histogram")
-        other = _one_of("Second figure", get_args(Second), key="second")
-        layers = choose_layers(view)
-    return Sight(step, clock, other, arrange, tuple(labels), layers, context.theme())
-
-
-def _one_of(label: str, names: Iterable[Any], *, key: str) -> Any:
-    """One of several, the first by default; `key` is its name in the URL, and a shown name its value there."""
-    known = list(names)
-    return st.segmented_control(label, known, default=known[0], required=True, key=key, bind="query-params") or known[0]
-
-
-def choose_layers(view: RaceView) -> tuple[str, ...]:
-    """The filter groups whose channels are shown; none chosen: all of them."""
-    known = list(dict.fromkeys(name for record in view.records.values() if record.groups for name in record.groups.names))
-    text = "Magnitudes, margins, bias and phase plane show only these; none chosen: all."
-    chosen = st.multiselect("Filter groups", known, placeholder="all of them", help=text, key="layers", bind="query-params")
-    return tuple(chosen)
-
-
-def step_slider(race: RaceInfo) -> int | None:
-    """The step that all figures show; at its right end the newest one."""
-    total = steering.total_steps(race)
-    wanted = st.query_params.get("step", "")
-    key = f"step@{race.id}@{total}"
-    step = st.slider(
-        "Step shown by all figures (right end: live)",
-        help="Live: the newest measurement; of a contender that was cut, the moment of its cut.",
-        min_value=0,
-        max_value=max(total, 1),
-        step=max(1, total // LOOKS),
-        value=min(int(wanted), total) if wanted.isdecimal() and len(wanted) <= LONGEST_STEP and total else max(total, 1),
-        disabled=not total,
-        key=key,
-        persist_state="session",
-    )
-    if step >= total:
-        st.query_params.pop("step", None)
-        return None
-    st.query_params["step"] = str(step)
-    return step
+    if note := panels.example_note(race):
+        st.info(note)
 
 
 @context.guarded
@@ -231,7 +117,7 @@ def watch(store: Store, race: RaceInfo) -> None:
         lives.render_history(view)
         lives.render_forks(store, view)
     with view_bar:
-        sight = choose(view)
+        sight = sights.choose(view)
     drawn_for = steering.signature(view, context.who())
     begun = steering.total_steps(view.race) > 0
     finished = view.race.is_finished and not away
@@ -259,6 +145,6 @@ except NotFoundError as error:
 looked_for = context.race_id()
 # A form that somebody is filling in stays, also when somebody else starts a race meanwhile.
 if race is None or looked_for == "new" or (not looked_for and (race.is_finished or "form_open" in st.session_state)):
-    setup(store, race)
+    starting.setup(store, race)
 else:
     watch(store, race)

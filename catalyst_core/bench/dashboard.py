@@ -24,7 +24,7 @@ VIEWERS, VIEWER_TICKS = 10, 20
 PRESSES = 40  # of an arrow key on a slider
 STARTS = 3
 SWITCHES = 6  # rounds over all pages
-PAGES = {"Results": "", "Lab": "", "Theory": "portrait", "Runs": "", "Race": ""}
+PAGES = {"Results": "accuracy_macs", "Lab": "", "Theory": "portrait", "Runs": "", "Race": ""}
 SCRUBBED = ["magnitudes", "margins", "bias", "phase"]
 OF_THEORY = ["portrait", "population", "fates"]
 
