@@ -1,12 +1,15 @@
 """The figures of a live race: which ones, how large, and when each has to be drawn again."""
 
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
-import streamlit as st
 
 from app import live
 from catalyst_core import figures, frames
@@ -17,6 +20,8 @@ from catalyst_core.figures.sheet import Sheet
 from catalyst_core.figures.style import Theme
 from catalyst_core.frames import RaceView
 
+MANY, AT_A_TIME = 10_000, 2  # of more filters than that, so many figures are drawn again at a tick
+MOST_WALLS = 12  # choices of what to look at that are remembered for a race
 TALL = 460  # pixels: as high as the bias figure beside them
 
 Second = Literal["margins", "flips"]
@@ -49,18 +54,70 @@ class Frame:
     state: Callable[[RaceView, Sight], object]  # the figure is drawn again when this changes
 
 
-def gallery(view: RaceView, sight: Sight) -> list[dict[str, live.Panel]]:
-    """All figures, row by row, drawn again only where something they show has changed.
+@dataclass
+class Place:
+    """A figure as it was drawn last, for everybody who looks at the same thing."""
 
-    A session keeps what it drew last; sessions that look at the same thing share it.
-    """
-    known: dict[str, live.Panel] = st.session_state.setdefault("_gallery", {})
-    rows = [row | {"margins": FLIPS} if sight.second == "flips" and "margins" in row else row for row in ROWS]
-    for name, frame in (item for row in rows for item in row.items()):
-        version = repr((view.race.id, view.race.state, sight.labels, sight.theme, frame.title, frame.state(view, sight)))
-        if name not in known or known[name].version != version:
-            known[name] = view.once(version, lambda frame=frame, version=version: _panel(frame, view, sight, version))
-    return [{name: known[name] for name in row} for row in rows]
+    frame: Frame
+    panel: live.Panel | None = None
+    when: float = float("-inf")  # on the monotonic clock
+
+
+class Wall:
+    """The figures of one race for one choice of what to look at. Sessions share it, so ten viewers cost hardly more than one."""
+
+    def __init__(self, sight: Sight) -> None:
+        self.lock = threading.Lock()
+        rows = [row | {"margins": FLIPS} if sight.second == "flips" and "margins" in row else row for row in ROWS]
+        self.rows = [{name: Place(frame) for name, frame in row.items()} for row in rows]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every figure has been drawn."""
+        return all(place.panel for row in self.rows for place in row.values())
+
+    def draw(self, view: RaceView, sight: Sight) -> None:
+        """Draw again where something that a figure shows has changed.
+
+        Of very many filters only some figures are drawn at a time, those first that have waited longest.
+        """
+        late = []
+        for place in (place for row in self.rows for place in row.values()):
+            version = repr((view.race.id, view.race.state, sight.labels, sight.theme, place.frame.state(view, sight)))
+            if place.panel is None or place.panel.version != version:
+                late.append((place, version))
+        late.sort(key=lambda one: one[0].when)
+        new = sum(place.panel is None for place, _ in late)
+        for place, version in late[: max(new, AT_A_TIME) if _is_much(view, sight) else None]:
+            place.panel = _panel(place.frame, view, sight, version)
+            place.when = time.monotonic()
+
+
+_WALLS: WeakKeyDictionary[RaceView, OrderedDict[Sight, Wall]] = WeakKeyDictionary()
+_LOCK = threading.Lock()
+
+
+def gallery(view: RaceView, sight: Sight) -> list[dict[str, live.Panel]]:
+    """All figures, row by row."""
+    with _LOCK:
+        walls = _WALLS.setdefault(view, OrderedDict())
+        wall = walls.pop(sight, None) or Wall(sight)
+        walls[sight] = wall  # the last to go
+        if len(walls) > MOST_WALLS:
+            walls.popitem(last=False)
+    # Where somebody else is drawing the next state, what there is will do.
+    if wall.lock.acquire(blocking=not wall.is_complete):
+        try:
+            wall.draw(view, sight)
+        finally:
+            wall.lock.release()
+    return [{name: place.panel for name, place in row.items() if place.panel} for row in wall.rows]
+
+
+def _is_much(view: RaceView, sight: Sight) -> bool:
+    """Whether there is too much to draw all of it each second. What has ended, or is looked at in the past, is drawn at once."""
+    filters = sum(len(record.measured[-1].magnitudes) for record in view.records.values() if record.measured)
+    return filters > MANY and not view.race.is_finished and sight.step is None
 
 
 def _panel(frame: Frame, view: RaceView, sight: Sight, version: str) -> live.Panel:
@@ -118,7 +175,9 @@ def _bias(view: RaceView, sight: Sight) -> Drawn:
 
 
 def _curves(view: RaceView, sight: Sight) -> Drawn:
-    frame, changes = (_of_contenders(one(view), view, sight) for one in (frames.curves_frame, frames.changes_frame))
+    frame = _of_contenders(frames.curves_frame(view), view, sight)
+    has_changes = any(record.changed for record in view.records.values())
+    changes = _of_contenders(frames.changes_frame(view), view, sight) if has_changes else None
     sheet = figures.plot_curves.sheet(frame, changes, x=sight.x, theme=sight.theme, reason=frames.why_empty(view))
     return sheet, figures.caption_curves(frame)
 

@@ -26,11 +26,12 @@ const cell = (root, name) => {
 
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector('.catalyst-live');
+  const figures = JSON.parse(new TextDecoder().decode(data));
   load().then((Plotly) => {
     for (const gone of root.querySelectorAll('[data-figure]')) {
-      if (!(gone.dataset.figure in data.figs)) { Plotly.purge(gone.children[1]); gone.remove(); }
+      if (!(gone.dataset.figure in figures)) { Plotly.purge(gone.children[1]); gone.remove(); }
     }
-    for (const [name, figure] of Object.entries(data.figs)) {
+    for (const [name, figure] of Object.entries(figures)) {
       const place = cell(root, name);
       if (place.__version === figure.v) continue;
       const [title, plot, caption] = place.children;

@@ -147,8 +147,9 @@ def _live(herd: Herd, home: Path, browser: Any, ticks: int, tell: Tell) -> dict[
         others = [Tab(browser, paints=False) for _ in range(VIEWERS - 1)]
         for other in others:
             other.open(server.url + address, server)
-        for one in (tab, *others):
-            _until(one, len(one.ticks()) + VIEWER_TICKS)
+        wanted = [(one, len(one.ticks()) + VIEWER_TICKS) for one in (tab, *others)]
+        for one, count in wanted:
+            _until(one, count)
         found |= {"viewers10_tick_ms_p95": p95([ms for one in (tab, *others) for ms in one.ticks()[-VIEWER_TICKS:]])}
         for one in (tab, *others):
             one.close()

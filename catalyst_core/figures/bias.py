@@ -8,6 +8,7 @@ from catalyst_core.figures.scales import LogScale
 from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown, thinned
 from catalyst_core.figures.style import Look, Theme
 from catalyst_core.frames.audited import correlation_frame, survival_frame
+from catalyst_core.frames.columns import split
 
 NOTHING = "No filter has been measured yet."
 DODGE = 6.0  # percentiles over which the marks of one bin are spread, so that their intervals can be told apart
@@ -45,8 +46,8 @@ def plot_bias(
     names = {label: look.title + _rho(rho.get(label, np.nan)) for label, look in looks.items()}
     drawn, said = thinned(known, POINTS)
     sheet.note(above, said, 1, 1, xanchor="right", yanchor="bottom", font={"size": 10, "color": sheet.paper.faint})
-    for label, look in looks.items():
-        _marks(sheet, above, drawn[drawn["label"] == label], look, (across, up))
+    for label, mine in split(drawn).items():
+        _marks(sheet, above, mine, looks[label], (across, up))
     survival = survival_frame(known)
     for place, (label, look) in enumerate(looks.items()):
         aside = DODGE * (place - (len(looks) - 1) / 2) / max(1, len(looks))

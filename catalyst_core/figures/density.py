@@ -9,6 +9,7 @@ from catalyst_core.figures.curves import CLOCKS, Clock
 from catalyst_core.figures.scales import LogScale
 from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown
 from catalyst_core.figures.style import Look, Theme, mix
+from catalyst_core.frames.columns import split
 from catalyst_core.frames.view import BIN_EDGES
 
 NOTHING = "No filter has been measured yet."
@@ -33,11 +34,12 @@ def plot_bifurcation(frame: pd.DataFrame, *, x: Clock = "step", theme: Theme = "
     panels = sheet.rows([look.title for look in looks.values()])
     first, end = (float(frame[x].min()), float(frame[x].max())) if looks else (0.0, 1.0)
     reach = [first, max(first + 1.0, end)]
+    parts = split(frame)
     for panel, (label, look) in zip(panels, looks.items(), strict=False):
         last = panel is panels[-1]
         across = {"range": reach} | ({"title": CLOCKS[x]} if last else {"showticklabels": False, "matches": panels[-1].x})
         sheet.axes(panel, across, scale.axis(most=4) | {"showgrid": False}, name=look.title)
-        _map(sheet, panel, frame[frame["label"] == label], look, (scale, x))
+        _map(sheet, panel, parts[label], look, (scale, x))
     if looks:
         sheet.title_y("filter magnitude n")
         place = {"xanchor": "right", "yanchor": "bottom", "font": {"size": 10, "color": sheet.paper.faint}}

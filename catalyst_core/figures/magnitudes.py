@@ -11,6 +11,7 @@ from catalyst_core.figures import words
 from catalyst_core.figures.scales import LogScale
 from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown
 from catalyst_core.figures.style import Look, Theme, mix
+from catalyst_core.frames.columns import split
 from catalyst_core.frames.view import bin_of
 
 Arrangement = Literal["stacked", "overlay", "layers"]
@@ -49,10 +50,11 @@ def plot_magnitudes(
         return _by_layer(frame, looks, (scale, bins), theme, least)
     sheet = Sheet(theme, height=max(least, 70 + ROW * len(looks)))
     panels = sheet.rows([look.title for look in looks.values()])
+    parts = split(frame)
     for panel, (label, look) in zip(panels, looks.items(), strict=False):
         last = panel is panels[-1]
         x = scale.axis(AXIS if last else "", labelled=last) | ({} if last else {"matches": panels[-1].x})
-        mine = frame[frame["label"] == label]
+        mine = parts[label]
         counts = bins.counts(mine)
         top = _top(counts)
         sheet.axes(panel, x, {"range": [0, top], "nticks": 4}, name=look.title)
@@ -73,8 +75,9 @@ def caption_magnitudes(frame: pd.DataFrame) -> str:
     if frame.empty:
         return NOTHING
     parts = []
+    parts_of = split(frame)
     for label, look in shown(frame, "light").items():
-        mine = frame[frame["label"] == label]
+        mine = parts_of[label]
         seeds = mine["run"].nunique()
         zeros, channels = (mine["magnitude"] == 0).sum() / seeds, len(mine) / seeds
         parts.append(f"{look.title} {words.count(zeros)} of {words.count(channels)}")

@@ -9,6 +9,7 @@ from catalyst_core.figures import words
 from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown
 from catalyst_core.figures.style import Look, Theme, mix
 from catalyst_core.frames.audited import gap_frame
+from catalyst_core.frames.columns import split
 
 NOTHING = "No decision margin has been measured yet."
 NO_FLIPS = "No decision has been made yet, so none can flip."
@@ -40,10 +41,11 @@ def plot_margins(
     known = _gaps(frame, gaps)
     sheet = Sheet(theme, height=max(least, 70 + ROW * len(looks)))
     panels = sheet.rows([_said(look, known.get(label, np.nan)) for label, look in looks.items()])
+    mine = split(frame)
     for panel, (label, look) in zip(panels, looks.items(), strict=False):
         last = panel is panels[-1]
         x = _axis(reach, last) | ({} if last else {"matches": panels[-1].x})
-        top = _bars(sheet, panel, frame[frame["label"] == label], look, reach)
+        top = _bars(sheet, panel, mine[label], look, reach)
         sheet.axes(panel, x, {"range": [0, top], "nticks": 4}, name=look.title)
         sheet.line(panel, x=(0, 0), y=(0, 1), yref=f"{panel.y} domain", color=sheet.paper.ink, dash="dot")
     if looks:
@@ -65,8 +67,9 @@ def caption_margins(frame: pd.DataFrame, gaps: pd.DataFrame | None = None) -> st
         return NOTHING
     known = _gaps(frame, gaps)
     parts = []
+    by_label = split(frame)
     for label, look in shown(frame, "light").items():
-        mine = frame[frame["label"] == label]
+        mine = by_label[label]
         seeds = mine["run"].nunique()
         gone = words.count((~mine["kept"]).sum() / seeds)
         parts.append(f"{look.title} {gone} of {words.count(len(mine) / seeds)} (gap {words.number(known.get(label, np.nan))})")

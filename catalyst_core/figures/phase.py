@@ -9,6 +9,7 @@ from catalyst_core.figures import words
 from catalyst_core.figures.scales import LogScale
 from catalyst_core.figures.sheet import Panel, Plot, Sheet, shown, thinned
 from catalyst_core.figures.style import Look, Theme
+from catalyst_core.frames.columns import split
 
 POINTS = 1200  # channels drawn at most
 NOTHING = "No catalyst variables D to show: only Catalyst has them, until its cut."
@@ -44,8 +45,8 @@ def plot_phase_plane(
     sheet.line(panel, x=ends, y=ends, color=sheet.paper.ink, dash="dot")
     drawn, said = thinned(known, POINTS)
     sheet.note(panel, said, 1, 1, xanchor="right", yanchor="bottom", font={"size": 10, "color": sheet.paper.faint})
-    for label, look in looks.items():
-        _marks(sheet, panel, drawn[drawn["label"] == label], look, both if scale == "log" else None)
+    for label, mine in split(drawn).items():
+        _marks(sheet, panel, mine, looks[label], both if scale == "log" else None)
     sheet.legend([name for look in looks.values() for name in (f"{look.title}, kept side", f"{look.title}, pruned side")])
     if looks:
         place = {"font": {"size": 10, "color": sheet.paper.faint}}
@@ -62,8 +63,9 @@ def caption_phase_plane(frame: pd.DataFrame) -> str:
     if known.empty:
         return NOTHING
     parts = []
+    by_label = split(known)
     for label, look in shown(known, "light").items():
-        mine = known[known["label"] == label]
+        mine = by_label[label]
         gone, stay = int((mine["magnitude"] == 0).sum()), int((mine["catalyst"] == 0).sum())
         parts.append(f"{look.title} {gone} with n = 0 and {stay} with D = 0 of {len(mine)}")
     return f"Channels decided exactly: {words.listed(parts)}."

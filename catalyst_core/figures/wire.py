@@ -1,6 +1,7 @@
 """A figure as a browser gets it: plain data, its numbers as compact typed arrays that plotly.js reads as they are."""
 
 import base64
+import math
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,15 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if isinstance(value, np.ndarray):
         return _array(value)
-    return value.item() if isinstance(value, np.generic) else value
+    plain = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain  # JSON has no word for them
 
 
 def _array(values: np.ndarray) -> Any:
     if values.dtype.kind not in "iuf":
         return values.tolist()
     if values.dtype.kind == "f" and values.size < SHORT:
-        return [None if np.isnan(value) else value for value in values.tolist()] if values.ndim == 1 else values.tolist()
+        return _plain(values.tolist())
     packed = values.astype("<f4") if values.dtype.kind == "f" else values.astype(_least(values))
     array = {"dtype": packed.dtype.str[1:], "bdata": base64.b64encode(packed.tobytes()).decode()}
     return array if values.ndim == 1 else array | {"shape": ", ".join(map(str, values.shape))}

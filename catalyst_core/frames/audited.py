@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from catalyst_core import audits
+from catalyst_core.frames.columns import split
 
 EPS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)  # noise, in medians of the kept magnitudes
 SURVIVAL_BINS = 8
@@ -105,13 +106,12 @@ def wilson(hits: np.ndarray, trials: np.ndarray, z: float = WILSON_Z) -> tuple[n
 
 def _is_broken(run: pd.DataFrame) -> bool:
     """Whether training left magnitudes that are no numbers: a run that is about to fail has been looked at."""
-    return bool(run[["initial", "magnitude"]].isna().any(axis=None))
+    return any(np.isnan(run[name].to_numpy()).any() for name in ("initial", "magnitude"))
 
 
 def _runs(filters: pd.DataFrame) -> Iterator[tuple[tuple[object, ...], pd.DataFrame]]:
-    for _, run in filters.groupby("run", observed=True, sort=False):
-        first = run.iloc[0]
-        yield tuple(first[name] for name in WHOSE), run
+    for run in split(filters, "run").values():
+        yield tuple(run[name].iloc[0] for name in WHOSE), run
 
 
 def _table(filters: pd.DataFrame, rows: Sequence[tuple[object, ...]], numbers: Sequence[str]) -> pd.DataFrame:

@@ -30,3 +30,15 @@ def whose(view: RaceView, records: Sequence[RunRecord], rows: Sequence[int]) -> 
         "method": column(methods, [config.method.name for config in configs]),
         "seed": np.repeat(np.array([config.seed for config in configs], dtype=int), rows),
     }
+
+
+def split(frame: pd.DataFrame, column: str = "label") -> dict[str, pd.DataFrame]:
+    """The rows of each value of a column, in the order of their first; not copied where they follow each other."""
+    if frame.empty:
+        return {}
+    codes, values = pd.factorize(frame[column])
+    starts = np.flatnonzero(np.diff(codes, prepend=-1))
+    if len(starts) > len(values):
+        return {value: frame[codes == code] for code, value in enumerate(values)}
+    ends = np.append(starts[1:], len(frame))
+    return {values[codes[start]]: frame.iloc[start:end] for start, end in zip(starts, ends, strict=True)}

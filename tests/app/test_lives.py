@@ -30,7 +30,7 @@ def labels_drawn(at):
     """Names of what the figure of training shows."""
     sent = {}
     for component in at.get("bidi_component"):
-        sent |= json.loads(component.proto.json)["figs"]
+        sent |= json.loads(component.proto.bytes)
     return {trace["name"] for trace in sent["curves"]["data"] if trace.get("name")}
 
 

@@ -20,7 +20,7 @@ def figures(at):
     """What was sent to the live component, by figure."""
     sent = {}
     for component in at.get("bidi_component"):
-        sent |= json.loads(component.proto.json)["figs"]
+        sent |= json.loads(component.proto.bytes)
     return sent
 
 
