@@ -26,6 +26,7 @@ from catalyst_core.engine import children, heartbeat, launcher, room
 from catalyst_core.errors import ConfigError, StoreError
 from catalyst_core.events import CheckpointKept
 from catalyst_core.store import Process, RunInfo, Store
+from catalyst_core.store.analyses import analysis_path
 
 Kind = Literal["budgets", "rescale"]
 WORKER = "catalyst_core.engine.analyst"
@@ -160,8 +161,8 @@ def _check(store: Store, run: RunInfo, kind: Kind) -> None:
 
 
 def _path(store: Store, run_id: str, kind: Kind, ending: str) -> Path:
-    """Not `run_folder`, which would make the folder of a deleted race again."""
-    return store.files / "runs" / run_id / f"analysis-{kind}.{ending}"
+    """Not by `run_folder`, which would make the folder of a deleted race again."""
+    return analysis_path(store.files, run_id, kind, ending)
 
 
 def _read(store: Store, run_id: str, kind: Kind) -> Analysis:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import plotly.graph_objects as go
 
 from catalyst_core import figures, frames
-from catalyst_core.export.drawn import FIGURES, MOMENTS, TITLES
+from catalyst_core.export.drawn import MOMENTS, TITLES, drawn_of
 from catalyst_core.export.ledger import ledger_csv, ledger_latex, ledger_latex_short, ledger_markdown
 from catalyst_core.export.page import figure_page, spec_of
 from catalyst_core.export.repeat import repeat_command, unrepeated, versions
@@ -41,7 +41,10 @@ def figure_bytes(figure: go.Figure, kind: FileKind, *, name: str = "figure", cap
 def bundle_files(view: RaceView) -> dict[str, bytes]:
     """Name below the folder -> content, of a refreshed view."""
     reason = frames.why_empty(view)
-    drawn = [Figure(name, sheet.figure(), caption) for name, draw in FIGURES.items() for sheet, caption in [draw(view, reason)]]
+    drawn = []
+    for name, draw in drawn_of(view).items():
+        sheet, caption = draw(view, reason)
+        drawn.append(Figure(name, sheet.figure(), caption))
     files: dict[str, bytes] = {}
     shown = []
     for one in drawn:

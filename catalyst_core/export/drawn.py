@@ -67,6 +67,22 @@ def _cost(view: RaceView, reason: str) -> Drawn:
     return figures.plot_cost.sheet(ledger, reason=reason), figures.caption_cost(ledger)
 
 
+def _what_if(view: RaceView, reason: str) -> Drawn:
+    frame = frames.budgets_frame(view.race, view.results("budgets"))
+    return figures.plot_what_if.sheet(frame), figures.caption_what_if(frame)
+
+
+def _rescale(view: RaceView, reason: str) -> Drawn:
+    found = [row for result in view.results("rescale").values() for row in result["results"]]
+    frame = frames.rescale_frame(found, view.labels)
+    return figures.plot_rescale.sheet(frame), figures.caption_rescale(frame)
+
+
+def drawn_of(view: RaceView) -> dict[str, Draw]:
+    """The figures of a race: the usual ones, and those of the analyses that somebody has asked for."""
+    return FIGURES | {name: draw for name, (kind, draw) in ANALYSES.items() if view.results(kind)}
+
+
 def _at_cut(draw: DrawAt) -> Draw:
     """On paper a figure of filters shows the moment of the cut, of each contender its own."""
     return lambda view, reason: draw(frames.filters_frame(view, until_cut=True), reason, None)
@@ -88,6 +104,7 @@ FIGURES: dict[str, Draw] = {
     "widths": _widths,
     "cost": _cost,
 }
+ANALYSES: dict[str, tuple[str, Draw]] = {"what_if": ("budgets", _what_if), "rescale": ("rescale", _rescale)}
 TITLES = {
     "magnitudes": "Filter magnitudes",
     "magnitudes_overlay": "Filter magnitudes, overlaid",
@@ -100,4 +117,6 @@ TITLES = {
     "accuracy_macs": "Accuracy against MACs",
     "widths": "Layer widths",
     "cost": "Cost",
+    "what_if": "Other budgets, on validation images",
+    "rescale": "Planted rescale audit",
 }

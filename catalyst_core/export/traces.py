@@ -97,7 +97,7 @@ def _error_bars(axes: Axes, trace: Trace, x: np.ndarray, y: np.ndarray) -> None:
         down = up if bars.get("arrayminus") is None else _numbers(bars["arrayminus"])
         length = np.nan_to_num(np.vstack([down, up]))
         look = {"elinewidth": bars.get("thickness", 2) * POINTS, "capsize": bars.get("width", 4) * POINTS / 2}
-        colour = bars.get("color") or trace["line"]["color"]
+        colour = bars.get("color") or (trace.get("line") or trace["marker"])["color"]
         axes.errorbar(x, y, fmt="none", ecolor=colour, zorder=3.5, **{direction: length}, **look)
 
 

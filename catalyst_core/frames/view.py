@@ -27,6 +27,7 @@ from catalyst_core.events import (
     StateChanged,
     StepLogged,
 )
+from catalyst_core.store.analyses import finished_results
 from catalyst_core.store.base import RaceInfo, RunInfo, StoredEvent
 
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
@@ -214,6 +215,11 @@ class RaceView:
         self._built: dict[Any, Any] = {}
         self.race: RaceInfo = store.race(race_id)
         self.records: dict[str, RunRecord] = {run.id: RunRecord(run) for run in self.race.runs}
+
+    def results(self, kind: str) -> dict[str, dict[str, Any]]:
+        """Run id -> result of its finished analysis of this kind ('budgets', 'rescale'), of a store that keeps files."""
+        files = getattr(self._store, "files", None)
+        return {} if files is None else finished_results(files, self.race.runs, kind)
 
     @property
     def told(self) -> int:

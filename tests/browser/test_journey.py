@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 
 from app.steering import ladder
 from catalyst_core.catalog import METHODS
+from catalyst_core.training import load_pruned
 from tests.browser.form import fill_in
 
 pytestmark = pytest.mark.browser
@@ -48,7 +49,7 @@ def changes(store, race_id):
     return [one.event for one in store.race_events(race_id, kinds=["setting"])]
 
 
-def test_a_race_from_start_to_files(server, page, told):
+def test_a_race_from_start_to_files(server, page, told, chromium):
     page.goto(server.url)
     expect(page.get_by_role("heading", name="Race pruning methods against each other")).to_be_visible(timeout=SECONDS)
     expect(page.locator("[data-figure=portrait] .js-plotly-plot")).to_be_visible(timeout=SECONDS)
@@ -83,6 +84,25 @@ def test_a_race_from_start_to_files(server, page, told):
         time.sleep(0.1)
     assert (last.name, last.new) == ("strength", wanted)
 
+    # Another page and back: the race is still there, and the back button of the browser finds what the link said.
+    page.get_by_role("slider", name="Step shown").press("ArrowLeft")
+    page.wait_for_url(re.compile("step="), timeout=SECONDS)
+    link = page.url
+    page.get_by_role("link", name="Theory", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Theory")).to_be_visible(timeout=SECONDS)
+    page.go_back()
+    expect(page.get_by_test_id("contender")).to_have_count(2, timeout=SECONDS)
+    assert page.url == link
+    at = page.get_by_role("slider", name="Step shown").get_attribute("aria-valuenow")
+    assert f"step={at}" in link
+
+    # The link shows the same in another browser.
+    other = chromium.new_context().new_page()
+    other.goto(link)
+    expect(other.get_by_role("slider", name="Step shown")).to_have_attribute("aria-valuenow", at, timeout=SECONDS)
+    assert race_id in other.url
+    other.context.close()
+
     # A reload finds the race; so does a new server, which the workers outlive.
     page.reload()
     wait_for_more(page, seen)
@@ -105,7 +125,14 @@ def test_a_race_from_start_to_files(server, page, told):
         page.get_by_role("button", name="Everything as a zip").click()
     content = zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes()))
     kinds = {name.rpartition(".")[2] for name in content.namelist()}
-    assert {"pdf", "svg", "png", "html", "csv", "md", "json"} <= kinds
+    assert {"pdf", "svg", "png", "html", "csv", "md", "json", "tex"} <= kinds
+
+    # The small network can be taken away, and opened.
+    page.get_by_role("link", name="Lab", exact=True).first.click()
+    with page.expect_download(timeout=2 * SECONDS) as download:
+        page.get_by_role("button", name=re.compile("Pruned network")).click()
+    network = load_pruned(download.value.path())
+    assert sum(weight.numel() for weight in network.parameters()) < 57_000  # of the dense one
     store.close()
 
 

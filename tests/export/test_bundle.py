@@ -14,8 +14,9 @@ from catalyst_core import export, figures, frames
 from catalyst_core.cli import main
 from catalyst_core.config import RaceConfig
 from catalyst_core.errors import ConfigError, NotFoundError
-from catalyst_core.export import bundle, steps
+from catalyst_core.export import bundle, drawn, steps
 from catalyst_core.frames import RaceView
+from catalyst_core.store.analyses import analysis_path
 from tests import synthetic
 
 
@@ -43,7 +44,7 @@ def folder(store, race, tmp_path_factory):
 
 
 def test_every_figure_is_there_in_five_formats(folder):
-    for name in bundle.FIGURES:
+    for name in drawn.FIGURES:
         for kind, sign in {"pdf": b"%PDF", "svg": b"<?xml", "png": b"\x89PNG", "html": b"<!doctype", "csv": b"panel,"}.items():
             assert (folder / "figures" / f"{name}.{kind}").read_bytes().startswith(sign)
         for kind, sign in {"pdf": b"%PDF", "svg": b"<?xml"}.items():
@@ -71,7 +72,7 @@ def test_pages_stand_for_themselves(folder):
 def test_the_report_has_everything_and_no_script(folder, race):
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "<script" not in text
-    assert text.count("<svg") == text.count("<figure>") == len(bundle.FIGURES)
+    assert text.count("<svg") == text.count("<figure>") == len(drawn.FIGURES)
     names = re.findall(r'\bid="([^"]*)"', text)
     assert len(names) == len(set(names))
     assert set(re.findall(r'(?:url\(|href=")#([^")]*)', text)) <= set(names)
@@ -112,7 +113,7 @@ def test_the_ledger_is_there_three_times(folder, race):
 def test_a_race_without_data_exports_what_there_is(tmp_path, monkeypatch):
     store = synthetic.MemoryStore()
     race = store.create(synthetic.config())
-    monkeypatch.setattr(bundle, "FIGURES", {name: bundle.FIGURES[name] for name in ("margins", "accuracy_macs")})
+    monkeypatch.setattr(drawn, "FIGURES", {name: drawn.FIGURES[name] for name in ("margins", "accuracy_macs")})
     export.write_bundle(store, race.id, tmp_path / "out")
     text = PdfReader(tmp_path / "out" / "figures" / "margins.pdf").pages[0].extract_text()
     assert "All contenders are queued." in text
@@ -122,7 +123,7 @@ def test_a_race_without_data_exports_what_there_is(tmp_path, monkeypatch):
 @pytest.fixture
 def quick(monkeypatch):
     """A bundle of one figure."""
-    monkeypatch.setattr(bundle, "FIGURES", {"cost": bundle.FIGURES["cost"]})
+    monkeypatch.setattr(drawn, "FIGURES", {"cost": drawn.FIGURES["cost"]})
 
 
 def test_an_earlier_export_is_replaced(quick, store, race, tmp_path):
@@ -211,3 +212,27 @@ def test_one_figure_as_one_file(kind, race):
     if kind == "csv":
         assert content == figures.plotted(figure).to_csv(index=False, lineterminator="\n").encode()
     assert len(content) > 100
+
+
+def test_what_the_lab_measured_is_among_the_figures(tmp_path, monkeypatch):
+    store = synthetic.MemoryStore()
+    race = synthetic.whole_race(store, synthetic.config(methods=({"name": "catalyst"},)))
+    point = {"ratio": 0.5, "own": True, "channels": 80, "macs": 25, "accuracy": 0.9, "recalibrated_accuracy": 0.9}
+    whole = {"macs": 100, "images": 360, "dense_accuracy": 0.98, "uncut_accuracy": 0.97}
+    audit = {"method": "catalyst", "factors": "any", "correlation": -0.5, "low": -0.6, "high": -0.4, "jaccard": 0.4}
+    audit |= {"identical": False, "bit_identical": False, "max_abs_logit_change_float32": 1e-6}
+    results = {"budgets": whole | {"points": [point | {"max_abs_logit_change": 0.0}]}, "rescale": {"results": [audit]}}
+    for kind, result in results.items():
+        path = analysis_path(tmp_path, race.runs[0].id, kind)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"state": "done", "revision": 0, "result": result}))
+    store.files = tmp_path
+    monkeypatch.setattr(drawn, "FIGURES", {"cost": drawn.FIGURES["cost"]})
+    view = RaceView(store, race.id)
+    view.refresh()
+    files = bundle.bundle_files(view)
+    assert "25.0" in files["figures/what_if.csv"].decode()
+    assert "-0.5" in files["figures/rescale.csv"].decode()
+    assert "Planted rescale audit" in files["report.html"].decode()
+    path.write_text(json.dumps({"state": "done", "revision": 1, "result": result}))  # of a cut that was withdrawn
+    assert set(drawn.drawn_of(view)) == {"cost", "what_if"}
