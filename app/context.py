@@ -1,6 +1,7 @@
 """What every page needs: the store, the race in the URL, the view on its events, and the guard against tracebacks."""
 
 import argparse
+import gc
 import logging
 import re
 import secrets
@@ -24,7 +25,6 @@ from catalyst_core.frames import RaceView
 from catalyst_core.store import RaceInfo, RaceLine, Sizes, Store, open_store
 from catalyst_core.store.connect import resolve_url
 
-ABOUT = "**Catalyst** shows structured pruning while it happens: several methods race on the same network and the same batches."
 STYLE = Path(__file__).with_name("style.css")
 
 Theme = Literal["light", "dark"]
@@ -185,6 +185,13 @@ def sizes() -> Sizes:
 @st.cache_resource(show_spinner=False, ttl=SIZES_SECONDS, max_entries=6)
 def _sizes(url: str) -> Sizes:
     return _store(url).sizes()
+
+
+@st.cache_resource(show_spinner=False)
+def settle() -> None:
+    """Once: what a first page has imported stays, so later garbage collections need not look through it."""
+    gc.collect()
+    gc.freeze()
 
 
 def race_id() -> str:

@@ -9,8 +9,7 @@ if str(ROOT) not in sys.path:  # Streamlit puts only this file's folder there
 
 import streamlit as st  # noqa: E402
 
-from app import access, context, ends, links, live  # noqa: E402
-
+ABOUT = "**Catalyst** shows structured pruning while it happens: several methods race on the same network and the same batches."
 PAGES = {
     "race": "Race",
     "results": "Results",
@@ -24,8 +23,15 @@ st.set_page_config(
     page_icon=str(Path(__file__).with_name("icon.svg")),
     layout="wide",
     initial_sidebar_state=320,
-    menu_items={"About": context.ABOUT},
+    menu_items={"About": ABOUT},
 )
+starting = st.empty()
+if "app.context" not in sys.modules:  # what a first visit imports takes a second or two
+    starting.title("Catalyst is starting")
+
+from app import access, context, ends, links, live  # noqa: E402
+
+starting.empty()
 st.html(context.STYLE)
 inside = False
 with context.guard():
@@ -44,3 +50,4 @@ if inside:
         links.arrive()
         page.run()
         ends.toasts(context.store())
+        context.settle()

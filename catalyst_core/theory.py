@@ -147,16 +147,30 @@ def simulate(
     if not 0 < strength * time / steps < 1:
         raise ConfigError(f"strength x time / steps must lie between 0 and 1, not {strength * time / steps:g}")
     rate = time / steps
-    filters = population.filters.copy()
-    catalysts = ratio * population.magnitudes if rule == "catalyst" else None
-    magnitudes, partners = [population.magnitudes], [catalysts]
-    for _ in range(steps):
-        filters *= 1 + rate * population.pulls[:, None]
-        filters, catalysts = _proximal(rule, filters, catalysts, rate * strength)
-        magnitudes.append(np.linalg.norm(filters, axis=1))
-        partners.append(catalysts)
-    stacked = None if catalysts is None else np.stack([partner for partner in partners if partner is not None])
-    return Paths(np.linspace(0, time, steps + 1), np.stack(magnitudes), stacked)
+    growth = 1 + rate * population.pulls
+    times = np.linspace(0, time, steps + 1)
+    if rule == "l1":
+        return Paths(times, _soft_thresholded(population.filters, growth[:, None], rate * strength, steps), None)
+    # These two do not turn a filter: it is a number that shrinks and grows.
+    n, d = population.magnitudes, ratio * population.magnitudes
+    magnitudes, catalysts = np.empty((steps + 1, len(n))), np.empty((steps + 1, len(n)))
+    magnitudes[0], catalysts[0] = n, d
+    for step in range(1, steps + 1):
+        grown = n * growth
+        n = np.maximum(grown - rate * strength * (d if rule == "catalyst" else 1.0), 0)
+        d = np.maximum(d - rate * strength * grown, 0)
+        magnitudes[step], catalysts[step] = n, d
+    return Paths(times, magnitudes, catalysts if rule == "catalyst" else None)
+
+
+def _soft_thresholded(filters: Array, growth: Array, step: float, steps: int) -> Array:
+    """(T, C) magnitudes of (C, d) filters, every number of which grows and then loses `step`."""
+    states = np.empty((steps + 1, *filters.shape))
+    states[0] = filters
+    for place in range(steps):
+        grown = states[place] * growth
+        states[place + 1] = np.sign(grown) * np.maximum(np.abs(grown) - step, 0)
+    return np.linalg.norm(states, axis=2)
 
 
 def closed_form(rule: Rule, times: ArrayLike, population: Population, *, strength: float, ratio: float = 1.0) -> Paths:
@@ -169,13 +183,3 @@ def closed_form(rule: Rule, times: ArrayLike, population: Population, *, strengt
         return Paths(times, shrinkage_flow(times, population.magnitudes, strength, population.pulls), None)
     entries = shrinkage_flow(times, np.abs(population.filters), strength, population.pulls[:, None])
     return Paths(times, np.linalg.norm(entries, axis=2), None)
-
-
-def _proximal(rule: Rule, filters: Array, catalysts: Array | None, step: float) -> tuple[Array, Array | None]:
-    if rule == "l1":
-        return np.sign(filters) * np.maximum(np.abs(filters) - step, 0), None
-    n = np.linalg.norm(filters, axis=1)
-    shrunk = np.maximum(n - step * (1.0 if catalysts is None else catalysts), 0)
-    factors = np.divide(shrunk, n, out=np.zeros_like(n), where=n > 0)
-    partner = None if catalysts is None else np.maximum(catalysts - step * n, 0)
-    return filters * factors[:, None], partner

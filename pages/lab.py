@@ -60,6 +60,8 @@ def choose(store: Store, lines: list[RaceLine]) -> tuple[RaceInfo, RunInfo]:
 
 def show(store: Store, view: frames.RaceView, run: RunInfo) -> None:
     """Everything that is known about one contender."""
+    if note := panels.example_note(view.race):
+        st.caption(f"{note} It ships without its checkpoints, so what has to be measured anew needs a race of your own.")
     if run.state in MOVING:
         st.info(f"{words.contender(run)}: {words.doing(run)}. {words.WHAT_NOW[run.state]}")
     panels.render_failures([run])

@@ -80,6 +80,13 @@ def tick(store: Store, race_id: str, places: Places, sight: Sight, drawn_for: tu
 
 
 @context.guarded
+def scrub(store: Store, race_id: str, places: Places, drawn_for: tuple[object, ...]) -> None:
+    """A finished race: what to look at and the figures, so that moving a slider draws nothing else anew."""
+    sight = sights.choose(look(race_id)[0])
+    tick(store, race_id, places, sight, drawn_for)
+
+
+@context.guarded
 def tick_of_a_finished_race(race_id: str, drawn_for: tuple[object, ...]) -> None:
     """Whether somebody lets it go on, forks it or deletes it."""
     view, _ = look(race_id)
@@ -101,8 +108,8 @@ def watch(store: Store, race: RaceInfo) -> None:
     view, away = context.latest(race.id)
     ends.saw(view.race)
     # Places of their own: what comes and goes above the figures must not move them in the page, or they lose their zoom.
-    top, told, failures, lines, sliders, history, view_bar = (
-        st.container(), st.empty(), st.container(), st.empty(), st.container(), st.container(), st.container(),
+    top, told, failures, lines, sliders, history = (
+        st.container(), st.empty(), st.container(), st.empty(), st.container(), st.container(),
     )  # fmt: skip
     lives.render_notices(told, lives.notices(store, view, away))
     lines.html(panels.status_table(view.race.runs, datetime.now(UTC), context.theme()))  # no hole until the first tick
@@ -116,16 +123,19 @@ def watch(store: Store, race: RaceInfo) -> None:
     with history:
         lives.render_history(view)
         lives.render_forks(store, view)
-    with view_bar:
-        sight = sights.choose(view)
-    drawn_for = steering.signature(view, context.who())
-    begun = steering.total_steps(view.race) > 0
-    finished = view.race.is_finished and not away
-    usual = whole_number("CATALYST_TICK_MS", LEAST_TICK_MS, MOST_TICK_MS) or TICK_MS
-    every = None if finished else (usual if begun else min(usual, FIRST_TICK_MS)) / 1000
-    st.fragment(tick, run_every=every)(store, race.id, Places(lines, told), sight, drawn_for)
-    if finished:
+    places, drawn_for = Places(lines, told), steering.signature(view, context.who())
+    if view.race.is_finished and not away:
+        st.fragment(scrub)(store, race.id, places, drawn_for)
         st.fragment(tick_of_a_finished_race, run_every=FINISHED_TICK_SECONDS)(race.id, drawn_for)
+    else:
+        sight = sights.choose(view)
+        st.fragment(tick, run_every=tick_seconds(view.race))(store, race.id, places, sight, drawn_for)
+
+
+def tick_seconds(race: RaceInfo) -> float:
+    """From one look at a running race to the next; shorter until there is something to see. Raises ConfigError."""
+    usual = whole_number("CATALYST_TICK_MS", LEAST_TICK_MS, MOST_TICK_MS) or TICK_MS
+    return (usual if steering.total_steps(race) > 0 else min(usual, FIRST_TICK_MS)) / 1000
 
 
 def missing(error: NotFoundError) -> None:

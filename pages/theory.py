@@ -13,6 +13,7 @@ from catalyst_core.theory import Paths, Rule
 
 TIME = 5.0
 STEPS = 500
+EXACT = 10  # steps from one time of the closed forms to the next
 FILTERS = 60
 BASICS = r"""
 A filter with parameters $F_i$ has the magnitude $n_i = \lVert F_i\rVert_2$ and, beside it, a catalyst variable $D_i \ge 0$.
@@ -83,7 +84,9 @@ def populations(strength: float, ratio: float, pull: float, draw: int, theme: Th
     paths: dict[Rule, Paths] = {
         rule: theory.simulate(rule, drawn, strength=strength, ratio=ratio, time=TIME, steps=STEPS) for rule in theory.RULES
     }
-    exact = {rule: theory.closed_form(rule, path.times, drawn, strength=strength, ratio=ratio) for rule, path in paths.items()}
+    exact = {
+        rule: theory.closed_form(rule, path.times[::EXACT], drawn, strength=strength, ratio=ratio) for rule, path in paths.items()
+    }
     version = f"{strength} {ratio} {pull} {draw} {theme}"
     over_time = figures.plot_population.sheet(drawn, paths, exact, theme=theme)
     fates = figures.plot_fates.sheet(drawn, paths, strength=strength, ratio=ratio, theme=theme)
@@ -93,24 +96,30 @@ def populations(strength: float, ratio: float, pull: float, draw: int, theme: Th
     }
 
 
+@context.guarded
+def show() -> None:
+    """All of the page but its title: moving a slider draws nothing else anew."""
+    strength, ratio, pull, draw = sliders()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption("Try:", width="content")
+        for title, settings in TRY.items():
+            st.button(title, on_click=put, args=(settings,), type="tertiary")
+    theme = context.theme()
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Where a filter flows")
+        portrait = figures.plot_portrait.sheet(strength, ratio, pull, theme=theme)
+        caption = figures.caption_portrait(strength, ratio, pull)
+        live.show({"portrait": live.as_panel(portrait, caption, f"{strength} {ratio} {pull} {theme}", span=6)}, key="portrait")
+    with right:
+        st.subheader("What it means")
+        st.markdown(BASICS)
+        st.markdown(meaning(strength, ratio, pull))
+        st.caption("These statements are derived here, not taken from the paper.")
+    st.subheader(f"{FILTERS} filters, three regularizers")
+    st.caption("Each filter has a magnitude and, independent of it, a pull of its own around the one above.")
+    live.show(populations(strength, ratio, pull, draw, theme), key="populations")
+
+
 st.title("Theory")
-strength, ratio, pull, draw = sliders()
-with st.container(horizontal=True, vertical_alignment="center"):
-    st.caption("Try:", width="content")
-    for title, settings in TRY.items():
-        st.button(title, on_click=put, args=(settings,), type="tertiary")
-theme = context.theme()
-left, right = st.columns(2)
-with left:
-    st.subheader("Where a filter flows")
-    portrait = figures.plot_portrait.sheet(strength, ratio, pull, theme=theme)
-    caption = figures.caption_portrait(strength, ratio, pull)
-    live.show({"portrait": live.as_panel(portrait, caption, f"{strength} {ratio} {pull} {theme}", span=6)}, key="portrait")
-with right:
-    st.subheader("What it means")
-    st.markdown(BASICS)
-    st.markdown(meaning(strength, ratio, pull))
-    st.caption("These statements are derived here, not taken from the paper.")
-st.subheader(f"{FILTERS} filters, three regularizers")
-st.caption("Each filter has a magnitude and, independent of it, a pull of its own around the one above.")
-live.show(populations(strength, ratio, pull, draw, theme), key="populations")
+st.fragment(show)()

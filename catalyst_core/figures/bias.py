@@ -23,6 +23,7 @@ def plot_bias(
     theme: Theme = "light",
     reason: str = NOTHING,
     over: pd.DataFrame | None = None,
+    marks: int = POINTS,
 ) -> Sheet:
     """Initial against final magnitude, and survival by initial magnitude, from a `filters_frame`.
 
@@ -30,6 +31,7 @@ def plot_bias(
     magnitude within its group (so that groups of different scale do not mix), with Wilson's 95 % interval; level: unbiased.
     The legend gives the within-group rank correlation ρ of initial magnitude with survival: `correlations` is the
     `correlation_frame` of the same channels, if it is known. `over`: other moments that the axes have room for, too.
+    `marks`: channels drawn at most.
     """
     looks = shown(frame, theme)
     known = frame.dropna(subset=["initial", "magnitude"])
@@ -40,11 +42,11 @@ def plot_bias(
     sheet = Sheet(theme, height=460)
     above, below = sheet.grid(2, gaps=(0.2, 0))
     sheet.axes(above, across.axis("initial magnitude"), up.axis("final magnitude", most=6))
-    x = {"title": "percentile of the initial magnitude within its group", "range": [0, 100], "tickvals": [0, 25, 50, 75, 100]}
+    x = {"title": "initial magnitude, percentile in group", "range": [0, 100], "tickvals": [0, 25, 50, 75, 100]}
     sheet.axes(below, x, {"title": "kept (%)", "range": [-4, 104], "tickvals": [0, 50, 100]})
     rho = _rhos(known, correlations)
     names = {label: look.title + _rho(rho.get(label, np.nan)) for label, look in looks.items()}
-    drawn, said = thinned(known, POINTS)
+    drawn, said = thinned(known, marks)
     sheet.note(above, said, 1, 1, xanchor="right", yanchor="bottom", font={"size": 10, "color": sheet.paper.faint})
     for label, mine in split(drawn).items():
         _marks(sheet, above, mine, looks[label], (across, up))

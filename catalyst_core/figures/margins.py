@@ -13,7 +13,7 @@ from catalyst_core.frames.columns import split
 
 NOTHING = "No decision margin has been measured yet."
 NO_FLIPS = "No decision has been made yet, so none can flip."
-AXIS = "decision margin (log units; left of 0 goes, right of 0 stays)"
+AXIS = "decision margin (log; below 0 goes)"
 RANGES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # log units shown on either side of the boundary
 BINS = 24
 ROW = 74  # pixels a contender
