@@ -111,14 +111,14 @@ def show() -> None:
         portrait = figures.plot_portrait.sheet(strength, ratio, pull, theme=theme)
         caption = figures.caption_portrait(strength, ratio, pull)
         live.show({"portrait": live.as_panel(portrait, caption, f"{strength} {ratio} {pull} {theme}", span=6)}, key="portrait")
-    with right:
+    st.subheader(f"{FILTERS} filters, three regularizers")
+    st.caption("Each filter has a magnitude and, independent of it, a pull of its own around the one above.")
+    live.show(populations(strength, ratio, pull, draw, theme), key="populations")
+    with right:  # last, as a browser takes long over the formulas
         st.subheader("What it means")
         st.markdown(BASICS)
         st.markdown(meaning(strength, ratio, pull))
         st.caption("These statements are derived here, not taken from the paper.")
-    st.subheader(f"{FILTERS} filters, three regularizers")
-    st.caption("Each filter has a magnitude and, independent of it, a pull of its own around the one above.")
-    live.show(populations(strength, ratio, pull, draw, theme), key="populations")
 
 
 st.title("Theory")
