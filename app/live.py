@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import plotly
-import plotly.graph_objects as go
 import streamlit as st
 
 from catalyst_core.errors import UsageError
@@ -41,17 +40,9 @@ def publish_plotly() -> None:
         raise UsageError(f"{PUBLISHED.parent}: cannot be written ({error.strerror}); figures are served from there") from None
 
 
-def as_panel(drawn: Sheet | go.Figure, caption: str, version: str, *, span: int = 6, title: str = "") -> Panel:
-    """A figure as the component wants it: filling its cell, with zoom and legend choices kept between versions.
-
-    A sheet (`plot_x.sheet(...)`) is several times quicker than a figure, and smaller.
-    """
-    if isinstance(drawn, Sheet):
-        figure = wire(drawn)
-    else:
-        drawn.update_layout(autosize=True, width=None, uirevision="kept")
-        figure = json.loads(drawn.to_json(validate=False))
-    figure |= {"caption": caption, "v": version, "span": span, "title": title}
+def as_panel(sheet: Sheet, caption: str, version: str, *, span: int = 6, title: str = "") -> Panel:
+    """A figure (`plot_x.sheet(...)`) as the component wants it."""
+    figure = wire(sheet) | {"caption": caption, "v": version, "span": span, "title": title}
     return Panel(json.dumps(figure, allow_nan=False).encode(), version)
 
 

@@ -7,7 +7,6 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -166,7 +165,7 @@ def render_welcome() -> None:
 def render_first_visit(theme: Theme) -> None:
     """Before there is any race: how a filter flows to one of its two fates, from closed forms."""
     settings = {"strength": 1.0, "ratio": 1.1, "pull": 0.0}
-    figure = theory.plot_portrait(**settings, theme=theme)
+    figure = theory.plot_portrait.sheet(**settings, theme=theme)
     panel = live.as_panel(figure, theory.caption_portrait(**settings), theme, span=4, title="What Catalyst does to a filter")
     live.show({"portrait": panel}, key="first_visit")
     st.page_link("../pages/theory.py", label="Move the sliders behind this figure on the Theory page")
@@ -200,13 +199,6 @@ def choose_labels(place: DeltaGenerator, labels: Sequence[str]) -> list[str]:
     everybody = len(chosen) in (0, len(labels))
     links.put("methods", "" if everybody else ",".join(chosen))
     return list(labels if everybody else chosen)
-
-
-def render_figure(title: str, figure: go.Figure, caption: str, *, key: str) -> None:
-    """A figure that does not move, with its sentence below."""
-    st.subheader(title)
-    st.plotly_chart(figure, theme=None, key=key, config={"displaylogo": False}, alt=f"{title}. {caption}")
-    st.caption(caption)
 
 
 def render_certificate(run: RunInfo, pruned: Pruned | None) -> None:

@@ -93,13 +93,13 @@ def test_a_race_from_start_to_files(server, page, told, chromium):
     page.go_back()
     expect(page.get_by_test_id("contender")).to_have_count(2, timeout=SECONDS)
     assert page.url == link
-    at = page.get_by_role("slider", name="Step shown").get_attribute("aria-valuenow")
+    at = page.get_by_role("slider", name="Step shown").input_value()
     assert f"step={at}" in link
 
     # The link shows the same in another browser.
     other = chromium.new_context().new_page()
     other.goto(link)
-    expect(other.get_by_role("slider", name="Step shown")).to_have_attribute("aria-valuenow", at, timeout=SECONDS)
+    expect(other.get_by_role("slider", name="Step shown")).to_have_value(at, timeout=SECONDS)
     assert race_id in other.url
     other.context.close()
 
