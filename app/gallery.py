@@ -69,7 +69,7 @@ class Wall:
     """The figures of one race for one choice of what to look at. Sessions share it, so ten viewers cost hardly more than one."""
 
     def __init__(self, sight: Sight) -> None:
-        self.lock = threading.Lock()
+        self.sight, self.lock = sight, threading.Lock()
         rows = [row | {"margins": FLIPS} if sight.second == "flips" and "margins" in row else row for row in ROWS]
         self.rows = [{name: Place(frame) for name, frame in row.items()} for row in rows]
 
@@ -78,12 +78,12 @@ class Wall:
         """Whether every figure has been drawn."""
         return all(place.panel for row in self.rows for place in row.values())
 
-    def draw(self, view: RaceView, sight: Sight) -> None:
+    def draw(self, view: RaceView) -> None:
         """Draw again where something that a figure shows has changed.
 
         Of very many filters only some figures are drawn at a time, those first that have waited longest.
         """
-        late = []
+        sight, late = self.sight, []
         for place in (place for row in self.rows for place in row.values()):
             frame = place.frame
             version = repr((view.race.id, view.race.state, sight.labels, sight.theme, frame.title, frame.state(view, sight)))
@@ -112,7 +112,7 @@ def gallery(view: RaceView, sight: Sight) -> list[dict[str, live.Panel]]:
     # Where somebody else is drawing the next state, what there is will do.
     if wall.lock.acquire(blocking=not wall.is_complete):
         try:
-            wall.draw(view, sight)
+            wall.draw(view)
         finally:
             wall.lock.release()
     return [{name: place.panel for name, place in row.items() if place.panel} for row in wall.rows]

@@ -65,11 +65,7 @@ def perturbation(view: frames.RaceView, run: RunInfo) -> None:
         curve.line(panel, x=(100 * noise, 100 * noise), y=(0, 1), yref=f"{panel.y} domain", color=curve.paper.ink)
     margins = figures.plot_margins.sheet(filters, theme=theme)
     version = f"{run.id} {view.records[run.id].cursor} {theme}"
-    caption = (
-        figures.caption_flip_curve(flips)
-        if len(critical)
-        else "A random cut has no limit that noise could push a channel across."
-    )
+    caption = figures.caption_flip_curve(flips) if len(critical) else NO_LIMIT
     live.show(
         {
             "flips": live.as_panel(curve, caption, f"{version} {noise}", span=3, title="Decisions under noise"),

@@ -1,6 +1,5 @@
 """Ledgers and layers as tables for reading: rounded, in percent, the best said in words."""
 
-import html
 from collections.abc import Callable
 
 import numpy as np
@@ -8,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from app import words
-from catalyst_core import frames
+from catalyst_core import frames, markup
 from catalyst_core.events import value_text
 from catalyst_core.figures import style
 
@@ -91,10 +90,7 @@ def changes_table(changes: pd.DataFrame) -> pd.DataFrame:
 
 def html_table(table: pd.DataFrame) -> str:
     """A small table of text as HTML that can be read aloud and searched; everything that is not ours is escaped."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in table.columns)
-    rows = ["".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) for row in table.to_numpy()]
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return f"<div class='contenders high'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    return markup.html_table(table.columns, table.to_numpy(), "contenders high")
 
 
 def layer_table(filters: pd.DataFrame) -> pd.DataFrame:

@@ -110,6 +110,7 @@ class FiltersMeasured(_Event):
 
 
 Value = float | str  # of a setting
+BEFORE_THE_CUT, STOPPED = "before the cut", "stopped"  # what checkpoints are kept for, beside changes
 AUTOMATIC = "automatic"  # who made a change that nobody asked for: a contender itself
 
 

@@ -1,6 +1,10 @@
 """Lab: one contender under the lens: certificate, cost, noise, layers, another budget, the scale of its filters, its network."""
 
+from collections.abc import Callable
+from typing import Any
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from app import context, lab, lab_analyses, panels, words
 from catalyst_core import frames
@@ -20,6 +24,13 @@ def other_run(key: str) -> None:
     st.query_params["run"] = st.session_state[key]
 
 
+def _pick(place: DeltaGenerator, label: str, texts: dict[str, str], wanted: str, key: str, act: Callable[[str], None]) -> str:
+    """One of `texts` by its key, the wanted one or the first to begin with; `act` is told of another choice."""
+    index = list(texts).index(wanted) if wanted in texts else 0
+    settings: dict[str, Any] = {"index": index, "format_func": texts.__getitem__, "key": key, "on_change": act, "args": (key,)}
+    return place.selectbox(label, list(texts), **settings)
+
+
 def choose(store: Store, lines: list[RaceLine]) -> tuple[RaceInfo, RunInfo]:
     """The race and the contender to look at, from the URL and into it."""
     texts = {line.id: panels.race_text(line) for line in lines}
@@ -27,16 +38,7 @@ def choose(store: Store, lines: list[RaceLine]) -> tuple[RaceInfo, RunInfo]:
     if known not in ("", "new", *texts):
         st.warning("The race in this link is not there any more; this is the newest one.")
     left, right = st.columns([3, 2])
-    race_key = f"lab_race_{known}"
-    race_id = left.selectbox(
-        "Race",
-        list(texts),
-        index=list(texts).index(known) if known in texts else 0,
-        format_func=texts.__getitem__,
-        key=race_key,
-        on_change=other_race,
-        args=(race_key,),
-    )
+    race_id = _pick(left, "Race", texts, known, f"lab_race_{known}", other_race)
     context.select(race_id)
     race = store.race(race_id)
     names = {run.id: f"{words.contender(run)} ({words.plain_state(run.state)})" for run in race.runs}
@@ -44,16 +46,7 @@ def choose(store: Store, lines: list[RaceLine]) -> tuple[RaceInfo, RunInfo]:
     wanted = named or st.session_state.get("lab_run", "")  # the address loses it on other pages
     if named and named not in names:
         st.warning("This race has no such contender as the link names; this is its first one.")
-    run_key = f"lab_run_{race_id}_{wanted}"
-    chosen = right.selectbox(
-        "Contender",
-        list(names),
-        index=list(names).index(wanted) if wanted in names else 0,
-        format_func=names.__getitem__,
-        key=run_key,
-        on_change=other_run,
-        args=(run_key,),
-    )
+    chosen = _pick(right, "Contender", names, wanted, f"lab_run_{race_id}_{wanted}", other_run)
     st.query_params["run"] = st.session_state["lab_run"] = chosen
     return race, next(run for run in race.runs if run.id == chosen)
 

@@ -10,26 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from catalyst_core import theory
+from catalyst_core import audits, theory
 from catalyst_core.config import ContenderConfig, RaceConfig
 from catalyst_core.engine.heartbeat import this_process
-from catalyst_core.events import (
-    HISTOGRAM_BINS,
-    HISTOGRAM_DECADES,
-    Evaluated,
-    Event,
-    FiltersMeasured,
-    GroupsFound,
-    StageStarted,
-    StepLogged,
-    pack,
-)
+from catalyst_core.events import Evaluated, Event, FiltersMeasured, GroupsFound, StageStarted, StepLogged
+from catalyst_core.regularizers import Measurement
 from catalyst_core.store import Store
+from catalyst_core.training.probe import measured_event
 
 GROUPS = 20
 EVERY = 5  # steps between two looks
 TIME = 4.0  # of the simulated flow, over all looks
-EDGES = np.logspace(*HISTOGRAM_DECADES, HISTOGRAM_BINS + 1)
 RACE = RaceConfig.build(
     methods=[
         {"name": "catalyst"},
@@ -78,19 +69,10 @@ def _events(config: ContenderConfig, channels: int, looks: int) -> Iterator[list
 def _look(step: int, n: np.ndarray, d: np.ndarray | None) -> FiltersMeasured:
     """(C,) magnitudes and catalyst variables -> what a worker would say."""
     limits = [None] * GROUPS if d is not None else [float(np.median(part)) for part in np.split(n, GROUPS)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        margins = np.log(n / (d if d is not None else np.repeat(np.array(limits, dtype=float), len(n) // GROUPS)))
-    return FiltersMeasured(
-        step=step,
-        key=f"sparse:{step}",
-        stage="sparse",
-        magnitudes=pack(n),
-        catalysts=None if d is None else pack(d),
-        margins=pack(np.nan_to_num(margins, nan=-np.inf, posinf=np.inf, neginf=-np.inf)),
-        thresholds=tuple(limits),
-        histogram=tuple(int(count) for count in np.histogram(n[n > 0], EDGES)[0]),
-        zeros=int((n == 0).sum()),
-    )
+    bounds = d if d is not None else np.repeat(np.array(limits, dtype=float), len(n) // GROUPS)
+    kept = n > bounds
+    seen = Measurement(n, d, audits.margins(n, bounds, kept), tuple(limits), kept, float(1 - kept.mean()))
+    return measured_event(seen, step, "sparse").model_copy(update={"key": f"sparse:{step}"})
 
 
 def _numbers(look: int, looks: int, strength: float) -> list[Event]:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from catalyst_core.finite import finite
 from catalyst_core.store import RaceInfo, RunInfo
 
 COLUMNS = {  # ledger key -> heading; accuracies are shown in percent
@@ -18,7 +19,7 @@ COLUMNS = {  # ledger key -> heading; accuracies are shown in percent
 
 def print_json(record: dict[str, Any]) -> None:
     """One JSON object; numbers that are not finite become null, so that any reader takes it."""
-    print(json.dumps(_finite(record), indent=2, allow_nan=False))
+    print(json.dumps(finite(record), indent=2, allow_nan=False))
 
 
 def say(record: dict[str, Any], text: str, *, as_json: bool) -> None:
@@ -79,11 +80,3 @@ def _status(run: RunInfo) -> str:
     done = f" in {run.stage}, {100 * run.progress:.0f} %" if run.stage and not run.is_finished else ""
     why = run.reason or run.note
     return f"{run.state}{done}{worker}{': ' + why if why else ''}"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

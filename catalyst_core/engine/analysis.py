@@ -24,7 +24,7 @@ from filelock import FileLock
 from catalyst_core.catalog import METHODS
 from catalyst_core.engine import children, heartbeat, launcher, room
 from catalyst_core.errors import ConfigError, StoreError
-from catalyst_core.events import CheckpointKept
+from catalyst_core.events import BEFORE_THE_CUT, STOPPED, CheckpointKept
 from catalyst_core.store import Process, RunInfo, Store
 from catalyst_core.store.analyses import analysis_path
 
@@ -137,7 +137,7 @@ def write(store: Store, run_id: str, kind: Kind, analysis: Analysis) -> None:
 def checkpoint(store: Store, run: RunInfo) -> Path | None:
     """The file with the network in front of the run's cut; None where it was not kept, or is gone."""
     kept = [stored.event for stored in store.events(run.id, kinds=["checkpoint"])]
-    sparse = [one for one in kept if isinstance(one, CheckpointKept) and one.reason in ("before the cut", "stopped")]
+    sparse = [one for one in kept if isinstance(one, CheckpointKept) and one.reason in (BEFORE_THE_CUT, STOPPED)]
     file = launcher.checkpoint_file(store, run.id, sparse[-1].name) if sparse and sparse[-1].stage == "sparse" else None
     return file if file is not None and file.is_file() else None
 

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import logging
-import math
 import sys
 import time
 import traceback
@@ -18,6 +17,7 @@ from catalyst_core.engine.analysis import Analysis, Kind
 from catalyst_core.engine.worker import failure_reason
 from catalyst_core.errors import StoreError
 from catalyst_core.events import FiltersMeasured, GroupsFound
+from catalyst_core.finite import finite
 from catalyst_core.store import RunInfo, Store, open_store
 
 Tell = Callable[[int, int], None]  # steps done, and of how many
@@ -57,7 +57,7 @@ def conduct(store: Store, run: RunInfo, kind: Kind, tell: Tell = lambda done, st
         tell(done, steps)
 
     try:
-        result = plain(JOBS[kind](store, run, step))
+        result = finite(JOBS[kind](store, run, step))
         analysis.write(store, run.id, kind, dataclasses.replace(mine, state="done", result=result))
     except BaseException as error:
         _tell_failure(store, run, kind, mine, error)
@@ -147,15 +147,6 @@ def _undecided(looks: Iterable[FiltersMeasured]) -> list[np.ndarray]:
 
 def _numbers(vector: bytes) -> np.ndarray:
     return np.frombuffer(vector, dtype="<f4")
-
-
-def plain(value: Any) -> Any:
-    """Nested plain data with None for numbers that are not finite, so that any reader takes it as JSON."""
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from functools import lru_cache
 from string import Template
 from typing import Any, NamedTuple
 
-import numpy as np
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
+
+from catalyst_core.figures.wire import walked
 
 DIGITS = 6  # that a drawn number keeps
 CONFIG = {"displaylogo": False, "responsive": True}
@@ -104,14 +105,4 @@ def _packed() -> str:
 
 def plain(value: Any) -> Any:
     """Nested dicts, lists and arrays as what JSON knows; numbers keep six digits; what only the table of a figure reads goes."""
-    if isinstance(value, dict):
-        return {name: plain(one) for name, one in value.items() if name != "meta" and one is not None}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
-    return value
+    return walked(value, lambda array: plain(array.tolist()), lambda number: float(f"{number:.{DIGITS}g}"))

@@ -13,6 +13,7 @@ from catalyst_core.export.repeat import repeat_command, unrepeated, versions
 from catalyst_core.figures.style import title
 from catalyst_core.figures.verdicts import verdicts
 from catalyst_core.frames import RaceView
+from catalyst_core.markup import html_table
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -96,9 +97,7 @@ def _list(sentences: Sequence[str]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[object]], kind: str = "") -> str:
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<div class='wide {kind}'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    return html_table(heads, rows, f"wide {kind}")
 
 
 def _faint(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,15 +25,25 @@ def wire(sheet: Sheet) -> dict[str, Any]:
     return {"data": [_plain(trace) for trace in data], "layout": _plain(sent)}
 
 
-def _plain(value: Any) -> Any:
+def walked(value: Any, array: Callable[[np.ndarray], Any], number: Callable[[float], float] = float) -> Any:
+    """Parts of a figure as what JSON knows, without what only `plotted` reads; how arrays and floats are written is given.
+
+    Floats that are not finite become None: JSON has no word for them.
+    """
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items() if name != "meta" and one is not None}
+        return {name: walked(one, array, number) for name, one in value.items() if name != "meta" and one is not None}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [walked(one, array, number) for one in value]
     if isinstance(value, np.ndarray):
-        return _array(value)
+        return array(value)
     plain = value.item() if isinstance(value, np.generic) else value
-    return None if isinstance(plain, float) and not math.isfinite(plain) else plain  # JSON has no word for them
+    if not isinstance(plain, float):
+        return plain
+    return number(plain) if math.isfinite(plain) else None
+
+
+def _plain(value: Any) -> Any:
+    return walked(value, _array)
 
 
 def _array(values: np.ndarray) -> Any:

@@ -9,7 +9,7 @@ from typing import IO, Any
 from sqlalchemy import Connection, insert, select
 
 from catalyst_core.errors import ArchiveError, StoreError
-from catalyst_core.events import CheckpointKept
+from catalyst_core.events import BEFORE_THE_CUT, CheckpointKept
 from catalyst_core.store.archive import FORMAT, Archive, Contents, PackedRace, PackedRun, write
 from catalyst_core.store.base import RaceInfo, RunInfo
 from catalyst_core.store.log import Log, event_values, events_query
@@ -18,7 +18,6 @@ from catalyst_core.store.races import Races, remove
 from catalyst_core.store.runs import too_dense
 from catalyst_core.store.schema import VERSION, events, meta, races, runs
 
-BEFORE_THE_CUT = "before the cut"  # the reason of the one checkpoint that is packed
 NETWORKS = ("pruned", "dense", "checkpoints")  # the kinds of files that a race is packed with
 
 

@@ -16,7 +16,19 @@ from catalyst_core.certificate import certify
 from catalyst_core.config import ContenderConfig
 from catalyst_core.data import load_data
 from catalyst_core.decisions import Decisions
-from catalyst_core.events import Command, Event, Finished, GroupsFound, Noted, Pruned, SettingChanged, Stage, StageStarted
+from catalyst_core.events import (
+    BEFORE_THE_CUT,
+    STOPPED,
+    Command,
+    Event,
+    Finished,
+    GroupsFound,
+    Noted,
+    Pruned,
+    SettingChanged,
+    Stage,
+    StageStarted,
+)
 from catalyst_core.filters import find_groups
 from catalyst_core.groups import decay_groups
 from catalyst_core.models import build_model
@@ -37,7 +49,6 @@ from catalyst_core.training.probe import CutProbe, RegularizerProbe, measured_ev
 from catalyst_core.training.teller import Teller
 
 CERTIFICATE_IMAGES = 1000  # of the test set, at most
-BEFORE_THE_CUT, STOPPED = "before the cut", "stopped"  # what checkpoints are kept for, beside changes
 
 
 def train(

@@ -13,13 +13,10 @@ import psutil
 import pytest
 from playwright.sync_api import sync_playwright
 
+from catalyst_core.bench.browser import FLAGS
 from catalyst_core.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
 
 
 class Server:
