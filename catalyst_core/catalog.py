@@ -17,20 +17,37 @@ MethodName = Literal[
     "growing_reg",
     "none",
     "random",
+    "tp_group_norm",
+    "tp_bn_scale",
+    "tp_growing_reg",
+    "tp_magnitude",
 ]
 ModelName = Literal["cnn", "vgg_small", "resnet20"]
 DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder"]
 
 
+OURS, TORCH_PRUNING = "ours", "Torch-Pruning 1.6.1"  # whose code it is
+
+
 @dataclass(frozen=True)
 class Method:
-    """One way to choose filters. `strength` is the default lambda (catalyst: a factor on its ramp); None: it has none."""
+    """One way to choose filters. `strength` is the default lambda (catalyst: a factor on its ramp); None: it has none.
+
+    `source` says whose code regularizes and chooses; `like` is the method of ours that a peer's comes closest to.
+    """
 
     title: str
     formula: str  # LaTeX, of the penalty
     sentence: str
     strength: float | None
     strength_range: tuple[float, float] = (0.0, 100.0)
+    source: str = OURS
+    like: str = ""
+
+    @property
+    def is_peer(self) -> bool:
+        """Whether another package's code runs."""
+        return self.source != OURS
 
 
 @dataclass(frozen=True)
@@ -108,6 +125,42 @@ METHODS: dict[str, Method] = {
     ),
     "none": Method("Magnitude cut", r"R=0", "No regularizer: the smallest filters of the dense network are cut at once.", None),
     "random": Method("Random cut", r"R=0", "Filters of the dense network are drawn at random and cut at once.", None),
+    # Peers: their own code through its public API, with the settings that its authors give for CIFAR (catalyst_core.peers).
+    "tp_group_norm": Method(
+        "TP GroupNorm",
+        r"\nabla\mathrel{+}=\lambda\,\gamma_i\,w_i,\quad \gamma_i=2^{4\,(s_{\max}-s_i)/(s_{\max}-s_{\min})}",
+        "Torch-Pruning's GroupNormPruner: weight decay that is up to 16 times as strong on the weakest filters of a group.",
+        5e-4,
+        (5e-5, 0.5),
+        TORCH_PRUNING,
+        "group_lasso",
+    ),
+    "tp_bn_scale": Method(
+        "TP BNScale",
+        r"R=\sum_i \lvert\gamma_i\rvert",
+        "Torch-Pruning's BNScalePruner: L1 on the scales of BatchNorm by its subgradient.",
+        5e-4,
+        (5e-5, 0.5),
+        TORCH_PRUNING,
+        "slimming",
+    ),
+    "tp_growing_reg": Method(
+        "TP GrowingReg",
+        r"\nabla\mathrel{+}=\lambda_i\,w_i",
+        "Torch-Pruning's GrowingRegPruner: weight decay that grows every epoch, most for the weakest filters of a group.",
+        5e-4,
+        (5e-5, 0.5),
+        TORCH_PRUNING,
+        "growing_reg",
+    ),
+    "tp_magnitude": Method(
+        "TP magnitude",
+        r"R=0",
+        "Torch-Pruning's GroupMagnitudeImportance: the smallest filters of the dense network are cut at once.",
+        None,
+        source=TORCH_PRUNING,
+        like="none",
+    ),
 }
 
 DEFAULT_METHODS: tuple[MethodName, ...] = ("catalyst", "l1", "group_lasso", "none", "random")  # of a race that names none

@@ -25,6 +25,7 @@ VARIANT = r"^([A-Za-z0-9.@=+_-]([A-Za-z0-9 .@=+_-]*[A-Za-z0-9.@=+_-])?)?$"
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # marks that set the direction of text
 RAMP = (0.3, 2.0)  # catalyst: factors on the strength, geometric from the first to the second ...
 RAMP_SHARE = 0.6  # ... over this share of the sparse steps
+EVIDENCE_SHARE = 0.1  # catalyst: of the sparse steps, in front of the ramp, in which it only watches the gradients
 
 
 class _Config(BaseModel):
@@ -56,6 +57,10 @@ class MethodConfig(_Config):
     name: MethodName = Field(description="method")
     strength: float | None = Field(None, gt=0, le=1e4, description="lambda (catalyst: a factor on its ramp); None: the default")
     start_ratio: float | None = Field(None, gt=0, le=100, description="catalyst only: fixed ratio c = D/n instead of a budget")
+    evidence_share: float | None = Field(
+        None, ge=0, le=0.5, description="catalyst only: share of the sparse steps that only gather evidence; None: 0.1"
+    )
+    schedule: Ramp = Field("ramp", description="catalyst only: a strength that rises, or a constant one")
     solver: Solver = Field("proximal", description="exact zeros by proximal steps, or the penalty added to the loss")
     magnitude: Magnitude = Field("response", description="which vector is a filter's F_i")
     canonicalize: bool = Field(False, description="rescale every filter to n_i = 1 before sparse training (same function)")
@@ -65,10 +70,29 @@ class MethodConfig(_Config):
     )
     variant: str = Field("", max_length=40, pattern=VARIANT, description="a name that tells a fork from its origin")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _peers_add_to_gradients(cls, fields: Any) -> Any:
+        """Their own code decides how they regularize: the solver has one value."""
+        if isinstance(fields, dict) and (method := METHODS.get(fields.get("name"))) and method.is_peer:
+            return {"solver": "subgradient", **fields}
+        return fields
+
     @model_validator(mode="after")
     def _settings_have_an_effect(self) -> Self:
+        if self._is_peer:
+            usual = {"solver": "subgradient", "magnitude": "response", "canonicalize": False, "allocation": "uniform"}
+            for name, value in usual.items():
+                if getattr(self, name) != value:
+                    owner = METHODS[self.name].source
+                    raise ValueError(f"{name} of {self.name} is {str(value).lower()}: its regularizer and cut are {owner}'s")
         if self.start_ratio is not None and self.name != "catalyst":
             raise ValueError(f"start_ratio is a setting of catalyst, not of {self.name}")
+        if self.name != "catalyst" and (self.evidence_share is not None or self.schedule != "ramp"):
+            setting = "schedule" if self.evidence_share is None else "evidence_share"
+            raise ValueError(f"{setting} is a setting of catalyst, not of {self.name}")
+        if self.start_ratio is not None and (self.evidence_share is not None or self.schedule != "ramp"):
+            raise ValueError("a fixed start_ratio has no evidence_share and no schedule: its strength is constant")
         if METHODS[self.name].strength is None and self.strength is not None:
             raise ValueError(f"{self.name} has no strength")
         if self.keep_at_least is not None and self.allocation == "uniform":
@@ -76,6 +100,10 @@ class MethodConfig(_Config):
         if self.start_ratio is not None and self.allocation == "global":
             raise ValueError("a fixed start_ratio has no budget that global allocation could spread")
         return self
+
+    @property
+    def _is_peer(self) -> bool:
+        return METHODS[self.name].is_peer
 
     @property
     def effective_strength(self) -> float:
@@ -90,7 +118,8 @@ class MethodConfig(_Config):
         """
         if self.name != "catalyst":
             return math.inf
-        return 1 / (learning_rate * (RAMP[1] if self.start_ratio is None else 1.0))
+        ends_in_a_ramp = self.start_ratio is None and self.schedule == "ramp"
+        return 1 / (learning_rate * (RAMP[1] if ends_in_a_ramp else 1.0))
 
     @property
     def label(self) -> str:
@@ -100,7 +129,11 @@ class MethodConfig(_Config):
             parts.append(f"c={self.start_ratio:g}")
         if self.strength is not None:
             parts.append(f"{self.strength:g}")
-        usual = ((self.solver, "proximal"), (self.magnitude, "response"), (self.allocation, "uniform"))
+        if self.evidence_share is not None:
+            parts.append(f"evidence={self.evidence_share:g}")
+        parts += ["constant"] * (self.schedule == "constant")
+        solver = "subgradient" if self._is_peer else "proximal"
+        usual = ((self.solver, solver), (self.magnitude, "response"), (self.allocation, "uniform"))
         parts += [value for value, default in usual if value != default]
         if self.keep_at_least is not None:
             parts.append(f"keep={self.keep_at_least:g}")

@@ -142,3 +142,8 @@ def decay_groups(model: nn.Module, groups: Iterable[FilterGroup], weight_decay: 
     decayed = [parameter for parameter in model.parameters() if id(parameter) not in free]
     regularized = [parameter for parameter in model.parameters() if id(parameter) in free]
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": regularized, "weight_decay": 0.0}]
+
+
+def all_decayed(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups for an optimizer where everything decays alike."""
+    return [{"params": list(model.parameters()), "weight_decay": weight_decay}]

@@ -124,7 +124,7 @@ def _ours(groups: FilterGroups) -> dict[str, Candidate]:
         for _ in range(MOST_EVERY):
             raced.step(LEARNING_RATE)
 
-    each = [_regularizer(name, groups, 1) for name, method in METHODS.items() if method.strength is not None]
+    each = [_regularizer(name, groups, 1) for name, method in METHODS.items() if method.strength and not method.is_peer]
     raced = _regularizer("catalyst", groups, MOST_EVERY)
     found = {one.name: Candidate(lambda one=one: one.step(LEARNING_RATE)) for one in each}
     return found | {"catalyst_in_a_race": Candidate(gathered, MOST_EVERY)}

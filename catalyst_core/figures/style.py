@@ -84,6 +84,13 @@ METHOD_MARKERS: dict[str, str] = {
     "none": "triangle-up",
     "random": "x",
 }
+PEER_MARKERS: dict[str, str] = {
+    "tp_group_norm": "hexagon",
+    "tp_bn_scale": "hourglass",
+    "tp_growing_reg": "bowtie",
+    "tp_magnitude": "hexagram",
+}
+PEER_INK = 0.45  # share of the ink in a peer's colour
 
 
 @dataclass(frozen=True)
@@ -121,10 +128,19 @@ def looks(labels: Sequence[str], theme: Theme) -> dict[str, Look]:
     kinds = [label.split()[0] for label in labels]
     found = {}
     for place, (label, kind) in enumerate(zip(labels, kinds, strict=True)):
-        colour = METHOD_COLOURS[theme].get(kind, PAPERS[theme].ink)
-        shade = _shade(colour, kinds[:place].count(kind), kinds.count(kind), theme)
-        found[label] = Look(title(label), shade, METHOD_DASHES.get(kind, "solid"), METHOD_MARKERS.get(kind, "circle"))
+        shade = _shade(_hue(kind, theme), kinds[:place].count(kind), kinds.count(kind), theme)
+        like = METHODS[kind].like if kind in METHODS and METHODS[kind].is_peer else kind
+        dash = METHOD_DASHES.get(like, "solid")
+        found[label] = Look(title(label), shade, dash, PEER_MARKERS.get(kind) or METHOD_MARKERS.get(kind, "circle"))
     return found
+
+
+def _hue(kind: str, theme: Theme) -> str:
+    """A method's colour; a peer has that of the method of ours that it comes closest to, halfway to the ink."""
+    method = METHODS.get(kind)
+    if method is None or not method.is_peer:
+        return METHOD_COLOURS[theme].get(kind, PAPERS[theme].ink)
+    return mix(METHOD_COLOURS[theme][method.like], PAPERS[theme].ink, PEER_INK)
 
 
 def _shade(colour: str, place: int, of: int, theme: Theme) -> str:

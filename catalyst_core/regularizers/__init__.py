@@ -45,6 +45,7 @@ def build_regularizer(
     start_ratio: float | None = None,
     solver: Solver = "proximal",
     schedule: Ramp | None = None,
+    evidence_share: float | None = None,
     total_steps: int | None = None,
     generator_seed: int = 0,
     every: int | None = None,
@@ -57,7 +58,9 @@ def build_regularizer(
     `allocation` "uniform": one ratio for every group; "global": one ranking over all groups, of which `keep_at_least`
     (None: 0.1) stays in each. `start_ratio` c (catalyst only): D_i = c n_i and no budget.
     `total_steps`: how many steps sparse training takes, which gives catalyst its ramp (`schedule` None or "ramp") and its
-    settling phase; None: a constant strength, and nothing settles by itself. `every`: so many steps are gathered into one.
+    settling phase; None: a constant strength, and nothing settles by itself.
+    `evidence_share` (catalyst with a budget and `total_steps`; None: 0.1): the share of them that only gathers evidence from
+    the gradients; 0 begins at D_i = n_i. `every`: so many steps are gathered into one.
 
     Raises `ConfigError` for a setting outside its range, or one that the method does not have, `BudgetError` for a budget that
     cannot be met, `NoGroupsError` where there are no groups, `NonFiniteError` for NaN or infinity in a filter. Warns of a setting
@@ -78,6 +81,7 @@ def build_regularizer(
         start_ratio=start_ratio,
         solver=solver,
         schedule=schedule,
+        evidence_share=evidence_share,
         total_steps=total_steps,
         generator_seed=generator_seed,
         every=every,

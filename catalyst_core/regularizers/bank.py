@@ -38,7 +38,7 @@ class FilterBank:
         self.sizes = [group.size for group in groups]
         self.total = sum(self.sizes)
         self.group_of = np.repeat(np.arange(len(groups)), self.sizes)  # (C,)
-        owners = _owners(groups)
+        self._owned = owners = _owners(groups)
         flat = [(parameter, owner) for parameter, owner in owners if parameter.ndim == 1]
         self._vectors = [parameter for parameter, _ in flat]
         self._matrices = [(parameter, owner) for parameter, owner in owners if parameter.ndim > 1]
@@ -127,6 +127,20 @@ class FilterBank:
         for parameter, owner in [*zip(self._vectors, map(self._owner.__getitem__, self._slices), strict=True), *self._matrices]:
             total = total.to(parameter) + (parameter.abs() * _column(owner < self.total, parameter)).sum()
         return total
+
+    # evidence
+
+    def relative_gradients(self) -> Vector:
+        """(C,) <F_i, dL/dF_i>: dL / dlog k of F_i <- k F_i, from the gradients that the backward pass left; 0 without any.
+
+        It does not change when F_i is multiplied by a factor and its readers are divided by it.
+        """
+        found = np.zeros(self.total + 1)
+        for parameter, owner in self._owned:
+            if parameter.grad is not None:
+                products = (parameter.detach() * parameter.grad).reshape(len(parameter), -1).sum(1)
+                found += np.bincount(owner, products.double().cpu().numpy(), self.total + 1)
+        return found[:-1]
 
     # magnitudes
 

@@ -18,14 +18,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from catalyst_core import audits
 from catalyst_core.allocation import Allocator, Counts
 from catalyst_core.catalog import METHODS
 from catalyst_core.decisions import Decisions, keep_largest
 from catalyst_core.errors import ConfigError
-from catalyst_core.groups import FilterGroup
+from catalyst_core.groups import FilterGroup, decay_groups
 from catalyst_core.regularizers.bank import FilterBank, Vector
 from catalyst_core.regularizers.settings import LIVE, Settings
 
@@ -131,6 +131,13 @@ class Regularizer:
         if self.settings.solver == "subgradient" and torch.is_grad_enabled():
             self.seconds += time.perf_counter() - start
         return value
+
+    def add_gradients(self) -> None:
+        """What a peer adds to the gradients between the backward pass and the optimizer's step; nothing for ours."""
+
+    def parameter_groups(self, model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+        """For the optimizer of the sparse stage: `decay_groups`."""
+        return decay_groups(model, self.groups, weight_decay)
 
     def step(self, lr: float) -> None:
         """The proximal step of size `lr` * `current_strength`; nothing to F for the subgradient solver.

@@ -3,16 +3,22 @@
     n_i <- max(n_i - t D_i, 0)    D_i <- max(D_i - t n_i, 0)    both from the old values, t = lr * lambda
     u_i = log(D_i / n_i)          u_i > 0 runs to +inf: pruned; u_i < 0 to -inf: preserved
 
-Budgeted: D_i = n_i at the start, and before each step one common factor in each group, D_i <- D_i exp(-q), moves the
-boundary u = 0 to the midpoint q that leaves exactly the budget's number of channels above it. Global allocation chooses
+Budgeted: D_i = n_i at the start; for a first share of the steps nothing but the gradients are looked at, and then
+
+    D_i <- n_i exp(kappa z_i)     z_i = (med s - s_i) / (1.4826 MAD s), within -3..3, s_i = log rms <F_i, dL/dF_i>
+
+within each group: what hardly moves the loss begins on the pruned side, whatever its magnitude. Before each later step one
+common factor in each group, D_i <- D_i exp(-q), moves the boundary u = 0 to the midpoint q that leaves exactly the
+budget's number of channels above it. Global allocation chooses
 these numbers anew before each step, by w_i = (D_i - n_i) / (D_i + n_i) = tanh(u_i / 2). The penalty and its zero set
-are the paper's; the dynamics, the budget and the settling are derived here (docs/mathematics.md).
+are the paper's; the evidence, the dynamics, the budget and the settling are derived here (docs/mathematics.md).
 """
 
 # C = channels of all groups, G = groups
 # n = magnitudes, D = catalyst variables, u = log-ratios, w = tanh(u / 2), t = step size, k = factors of F
 
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from catalyst_core import audits
-from catalyst_core.allocation import Counts
+from catalyst_core.allocation import NO_SPREAD, Counts
 from catalyst_core.config import RAMP, RAMP_SHARE
 from catalyst_core.errors import ConfigError, StrengthError
 from catalyst_core.groups import FilterGroup
@@ -32,6 +38,9 @@ from catalyst_core.regularizers.boundary import Boundary
 from catalyst_core.regularizers.settings import Settings
 
 SETTLE_SHARE = 0.1  # the last steps, in which whatever is undecided is brought to zero in time
+EVIDENCE_GAIN = 2.0  # kappa: log-ratio that one robust standard deviation of evidence is worth
+NORMAL = 1.4826  # standard deviations of a normal distribution in one median absolute deviation
+EVIDENCE_MOST = 3.0  # of them, that count
 LARGEST_SUM = 0.5  # t of several steps gathered into one, whose sum may be 1 or more although each is less
 LARGEST_RATIO = 1e300  # stands for D / 0
 ALMOST_ONE = 0.999  # t while settling
@@ -55,6 +64,9 @@ class Catalyst(Regularizer):
         self._d = np.where(self._alive, n * (settings.start_ratio or 1.0), 1.0)  # (C,) ... and any D > 0 says so
         self._boundary = Boundary(self.bank.sizes)
         self._targets = self._shares  # (G,)
+        self._evidence: Vector | None = None  # (C,) sum of squared <F_i, dL/dF_i>; None: taken into account, or not wanted
+        if not self._is_fixed and settings.total_steps is not None and settings.evidence_share > 0:
+            self._evidence = np.zeros(self.bank.total)
         self._aim(n)
 
     # settings and state
@@ -72,11 +84,13 @@ class Catalyst(Regularizer):
 
     @property
     def current_strength(self) -> float:
-        """lambda at the next step. With a ramp: from 0.3 to 2 times the strength over 60 % of the steps."""
+        """lambda at the next step: 0 while evidence is gathered; then with a ramp from 0.3 to 2 times the strength."""
         strength, total = self.settings.strength, self.settings.total_steps
+        if self._is_watching:
+            return 0.0
         if total is None or not self._has_ramp:
             return strength
-        progress = min(self.steps / (RAMP_SHARE * total), 1.0)
+        progress = min((self.steps - self._watched) / (RAMP_SHARE * total), 1.0)
         return strength * RAMP[0] * (RAMP[1] / RAMP[0]) ** progress
 
     @property
@@ -92,21 +106,68 @@ class Catalyst(Regularizer):
     def state_dict(self) -> dict[str, Any]:
         """With D, which channels are not pruned, and how many of each group go."""
         arrays = {"catalysts": self._d, "alive": self._alive, "targets": self._targets}
+        if self._evidence is not None:
+            arrays["evidence"] = self._evidence
         return {**super().state_dict(), **{name: torch.from_numpy(array.copy()) for name, array in arrays.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Regularizer.load_state_dict`."""
         super().load_state_dict(state)
         self._d, self._alive, self._targets = (state[name].numpy().copy() for name in ("catalysts", "alive", "targets"))
+        self._evidence = state["evidence"].numpy().copy() if "evidence" in state else None
         self._boundary.aim(self._targets, ~self._alive, self._preserved)
 
+    # evidence
+
+    @property
+    def _watched(self) -> int:
+        """Steps that only gather evidence."""
+        total = self.settings.total_steps
+        return 0 if total is None or self._is_fixed else int(self.settings.evidence_share * total)
+
+    @property
+    def _is_watching(self) -> bool:
+        return self._evidence is not None and self.steps < self._watched
+
+    def _watch(self) -> None:
+        """Gather, or take into account what has been gathered."""
+        if self._evidence is None:
+            return
+        if self.steps < self._watched:
+            found = self.bank.relative_gradients()
+            if np.isfinite(found).all():  # a loss that was scaled too high leaves others, and no step is taken then
+                self._evidence += np.square(found)
+        else:
+            self._weigh()
+
+    def _weigh(self) -> None:
+        """D_i <- n_i exp(kappa z_i) for what is not decided and had a gradient; z is 0 in a group without spread."""
+        assert self._evidence is not None
+        self.bank.agree()
+        n = self._magnitudes()
+        moved = self._evidence > 0
+        scores = np.log(self._evidence, out=np.full_like(n, np.nan), where=moved) / 2
+        z = np.concatenate([_standardised(one) for one in self.bank.split(scores)])
+        undecided = self._alive & (self._d > 0) & moved
+        self._d = np.where(undecided, n * np.exp(-EVIDENCE_GAIN * z), self._d)
+        self._evidence = None
+
     # the step
+
+    def step(self, lr: float) -> None:
+        """See `Regularizer.step`. The gradients of the backward pass have to be there still while evidence is gathered."""
+        start = time.perf_counter()
+        self._watch()
+        self.seconds += time.perf_counter() - start
+        super().step(lr)
 
     def _penalty(self) -> Tensor:
         norms = self.bank.norms()
         return (norms * torch.from_numpy(self._d).to(norms)).sum()
 
     def _step(self, size: float) -> None:
+        if self._is_watching:
+            return
         n, left = self._magnitudes(), self._steps_left()
         ratio = self._ratios(n)
         if not self._is_fixed:
@@ -151,6 +212,8 @@ class Catalyst(Regularizer):
 
     def settle(self) -> None:
         """Decide every channel now by its rank against the budget: afterwards D_i n_i = 0 exactly, for every channel."""
+        if self._evidence is not None:
+            self._weigh()
         n = self._magnitudes()
         kept = self._kept(n)
         self._alive &= kept
@@ -258,3 +321,15 @@ def _step_in_time(ratio: Vector, left: int) -> float:
     with np.errstate(divide="ignore", over="ignore"):  # 1 / 0 is the infinite ratio of a pruned channel
         smaller = float(np.minimum(ratio, 1 / ratio).max())
     return min(math.tanh(math.atanh(min(smaller, ALMOST_ONE)) / left), ALMOST_ONE)
+
+
+def _standardised(scores: Vector) -> Vector:
+    """(C,) NaN: unknown -> distances from the median in robust standard deviations, within -3..3; 0 where there is none."""
+    known = scores[~np.isnan(scores)]
+    if not len(known):
+        return np.zeros_like(scores)
+    centre = np.median(known)
+    spread = NORMAL * np.median(np.abs(known - centre))
+    if spread <= NO_SPREAD:
+        return np.zeros_like(scores)
+    return np.nan_to_num(np.clip((scores - centre) / spread, -EVIDENCE_MOST, EVIDENCE_MOST))

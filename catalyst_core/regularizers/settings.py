@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from catalyst_core.allocation import Budget
 from catalyst_core.catalog import METHODS
-from catalyst_core.config import Allocation, Ramp, Solver
+from catalyst_core.config import EVIDENCE_SHARE, Allocation, Ramp, Solver
 from catalyst_core.errors import BudgetError, ConfigError
 
 MOST_STRENGTH = 1e4
@@ -29,6 +29,9 @@ class Settings(BaseModel):
     start_ratio: float | None = Field(None, gt=0, le=100, description="catalyst: fixed ratio c = D / n, and no budget")
     solver: Solver = Field("proximal", description="exact zeros by proximal steps, or the penalty added to the loss")
     schedule: Ramp = Field("ramp", description="catalyst: strength x 0.3 to 2, geometric over 60 % of total_steps; or constant")
+    evidence_share: float = Field(
+        EVIDENCE_SHARE, ge=0, le=0.5, description="catalyst: share of total_steps, before the ramp, that gathers evidence"
+    )
     total_steps: int | None = Field(None, ge=1, description="optimizer steps of sparse training; None: open-ended")
     generator_seed: int = Field(0, description="random: of its draw")
     every: int = Field(1, ge=1, description="optimizer steps that are gathered into one step of the regularizer")
@@ -111,4 +114,6 @@ def _without_effect(method: str, given: dict[str, Any]) -> list[str]:
             found.append("schedule has no effect: with a fixed start_ratio the strength is constant")
         elif "total_steps" not in given:
             found.append("schedule has no effect without total_steps: the strength is constant")
+    if "evidence_share" in given and (method != "catalyst" or fixed or "total_steps" not in given):
+        found.append("evidence_share has no effect but on catalyst with a budget and total_steps")
     return found

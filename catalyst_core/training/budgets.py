@@ -25,6 +25,7 @@ from catalyst_core.decisions import Decisions
 from catalyst_core.errors import CheckpointError
 from catalyst_core.filters import find_groups
 from catalyst_core.models import build_model
+from catalyst_core.peers import Network
 from catalyst_core.surgery import remove_filters
 from catalyst_core.training import methods
 from catalyst_core.training.batches import Batches
@@ -151,4 +152,5 @@ class _Bench:
 
     def _draw(self) -> Sequence[NDArray[np.float64]]:
         """The standing of a random cut: it prunes the same channels and more at a larger ratio."""
-        return [methods.watching(self.config, self.groups, self.config.method.name).state_dict()["draw"].numpy()]
+        network = Network(self.model, self.example)
+        return [methods.watching(self.config, self.groups, "random", network).state_dict()["draw"].numpy()]

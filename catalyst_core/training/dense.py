@@ -14,12 +14,13 @@ from catalyst_core.config import ContenderConfig
 from catalyst_core.data import Splits
 from catalyst_core.errors import DivergedError
 from catalyst_core.events import Noted, RolledBack, StageStarted
+from catalyst_core.groups import all_decayed
 from catalyst_core.regularizers import Regularizer
 from catalyst_core.training.checkpoint import Dense, fingerprint, load_dense, save_dense
 from catalyst_core.training.control import PAUSE_SECONDS
 from catalyst_core.training.files import Folders, try_lock
 from catalyst_core.training.keeper import Keeper
-from catalyst_core.training.loop import Loop, Training, all_decayed
+from catalyst_core.training.loop import Loop, Training
 from catalyst_core.training.probe import RegularizerProbe, measured_event
 from catalyst_core.training.teller import Teller
 

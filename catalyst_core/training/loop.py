@@ -68,11 +68,6 @@ class Training:
         return all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters())
 
 
-def all_decayed(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The optimizer's parameter groups where everything decays alike."""
-    return [{"params": list(model.parameters()), "weight_decay": weight_decay}]
-
-
 @dataclass
 class Tally:
     """Training numbers since the last time they were told."""
@@ -150,6 +145,8 @@ class Loop:
         if regularizer is not None and regularizer.settings.solver == "subgradient":
             loss = loss + regularizer.current_strength * regularizer.penalty()
         loss.backward()
+        if regularizer is not None:
+            regularizer.add_gradients()
         optimizer.step()
         if regularizer is not None:
             regularizer.step(rate)

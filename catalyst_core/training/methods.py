@@ -3,34 +3,42 @@
 from collections.abc import Sequence
 from typing import Any
 
+from catalyst_core.catalog import METHODS
 from catalyst_core.config import ContenderConfig
 from catalyst_core.groups import FilterGroup
+from catalyst_core.peers import Network, build_peer
 from catalyst_core.regularizers import Regularizer, build_regularizer
 
 
-def watching(config: ContenderConfig, groups: Sequence[FilterGroup], name: str) -> Regularizer:
-    """Method `name` with the race's budget and no schedule: it holds settings, or only looks. Raises as `build_regularizer`."""
-    method = config.method
-    strength = method.strength if name == method.name else None
-    budget = _budget(config, name, config.pruning_ratio if config.macs_ratio is None else config.macs_ratio)
-    seed = config.seed
-    return build_regularizer(name, groups, **budget, strength=strength, solver=method.solver, generator_seed=seed)
+def watching(config: ContenderConfig, groups: Sequence[FilterGroup], name: str, network: Network) -> Regularizer:
+    """Method `name` with the race's budget and no schedule: it holds settings, or only looks. Raises as `_build`."""
+    strength = config.method.strength if name == config.method.name else None
+    share = config.pruning_ratio if config.macs_ratio is None else config.macs_ratio
+    chosen = {"strength": strength, "solver": config.method.solver}
+    regularizer = _build(config, groups, name, network, **_budget(config, name, share), **chosen)
+    regularizer.schedule = config.method.schedule
+    return regularizer
 
 
-def training(config: ContenderConfig, groups: Sequence[FilterGroup], settings: Regularizer, steps: int) -> Regularizer:
-    """The contender's own method for so many sparse steps, as `settings` stand now. Raises as `build_regularizer`."""
-    unit = "pruning_ratio" if config.macs_ratio is None else "macs_ratio"
-    regularizer = build_regularizer(
-        config.method.name,
-        groups,
-        **_budget(config, config.method.name, getattr(settings, unit)),
-        strength=settings.strength,
-        solver=settings.solver,  # type: ignore[arg-type]
-        total_steps=steps,
-        generator_seed=config.seed,
-    )
+def training(
+    config: ContenderConfig, groups: Sequence[FilterGroup], settings: Regularizer, steps: int, network: Network
+) -> Regularizer:
+    """The contender's own method for so many sparse steps, as `settings` stand now. Raises as `_build`."""
+    name, unit = config.method.name, "pruning_ratio" if config.macs_ratio is None else "macs_ratio"
+    budget = _budget(config, name, getattr(settings, unit))
+    chosen = {"strength": settings.strength, "solver": settings.solver, "total_steps": steps}
+    if config.method.evidence_share is not None:
+        chosen["evidence_share"] = config.method.evidence_share
+    regularizer = _build(config, groups, name, network, **budget, **chosen)
     regularizer.schedule = settings.schedule
     return regularizer
+
+
+def _build(config: ContenderConfig, groups: Sequence[FilterGroup], name: str, network: Network, **settings: Any) -> Regularizer:
+    """Ours or a peer's. Raises as `build_regularizer` and `build_peer`."""
+    if METHODS[name].is_peer:
+        return build_peer(name, groups, network, **settings)
+    return build_regularizer(name, groups, **settings, generator_seed=config.seed)
 
 
 def _budget(config: ContenderConfig, name: str, share: float | None) -> dict[str, Any]:

@@ -30,8 +30,9 @@ from catalyst_core.events import (
     StageStarted,
 )
 from catalyst_core.filters import find_groups
-from catalyst_core.groups import decay_groups
+from catalyst_core.groups import all_decayed
 from catalyst_core.models import build_model
+from catalyst_core.peers import Network
 from catalyst_core.regularizers import Regularizer
 from catalyst_core.surgery import remove_filters
 from catalyst_core.training import methods
@@ -43,7 +44,7 @@ from catalyst_core.training.files import Folders
 from catalyst_core.training.guard import Guard, Point, Unguarded
 from catalyst_core.training.keeper import Keeper
 from catalyst_core.training.ledger import Ledger, Scores
-from catalyst_core.training.loop import Loop, Training, all_decayed, recalibrate
+from catalyst_core.training.loop import Loop, Training, recalibrate
 from catalyst_core.training.plan import RECALIBRATION_BATCHES, Plan
 from catalyst_core.training.probe import CutProbe, RegularizerProbe, measured_event
 from catalyst_core.training.teller import Teller
@@ -100,11 +101,13 @@ class Contender:
             "classes": len(self.splits.classes),
             "seed": config.seed,
         }
-        self.model = build_model(**self.recipe)
+        # Convolutions on a CPU take a quarter to a half less time in this layout, and mean the same.
+        self.model = build_model(**self.recipe).to(memory_format=torch.channels_last)
         self.example = self.splits.test_x[:1]
         self.groups = find_groups(self.model, self.example, magnitude=config.method.magnitude)
         self.control = Control(config, emit, commands, history)
         batches = Batches(self.splits, config.data.batch_size, config.seed, config.data.augment)
+        self.network = Network(self.model, self.example, batches.per_epoch)
         self.plan = Plan.of(config, batches.per_epoch)
         self.loop = Loop(self.plan, batches, self.splits, config.schedule.momentum, self.control, self.tell)
         self.ledger = Ledger(config)
@@ -137,7 +140,8 @@ class Contender:
         dense network.
         """
         # The settings in force, and what a plain magnitude cut would do: the second is what dense training is watched with.
-        settings, watcher = (methods.watching(self.config, self.groups, name) for name in (self.config.method.name, "none"))
+        names = (self.config.method.name, "none")
+        settings, watcher = (methods.watching(self.config, self.groups, name, self.network) for name in names)
         self.control.regularizers = [settings, watcher]
         if point is None:
             self._introduce()
@@ -177,9 +181,9 @@ class Contender:
         else:
             self._load_own_state(point.state["own"])
             self.model.load_state_dict(point.state["model"])
-            regularizer = methods.training(self.config, self.groups, settings, self.plan.sparse)
+            regularizer = methods.training(self.config, self.groups, settings, self.plan.sparse, self.network)
         self.control.regularizers = [regularizer]
-        parameters = decay_groups(self.model, self.groups, self.config.schedule.weight_decay)
+        parameters = regularizer.parameter_groups(self.model, self.config.schedule.weight_decay)
         training = Training(self.model, RegularizerProbe(regularizer), self.loop.optimizer(parameters), regularizer)
         self._train("sparse", training, self.plan.dense + self.plan.sparse, point)
         self.guard.keep("sparse", training, STOPPED if self.control.stopping else BEFORE_THE_CUT)
@@ -192,7 +196,7 @@ class Contender:
             self.tell(measured_event(self.control.regularizers[1].measure(), self.loop.step, "sparse"))
             report = canonicalize(self.model, self.groups)
             self.tell(Noted(step=self.loop.step, text=f"canonical form: {report}"))
-        regularizer = methods.training(self.config, self.groups, settings, self.plan.sparse)
+        regularizer = methods.training(self.config, self.groups, settings, self.plan.sparse, self.network)
         self.tell(measured_event(regularizer.measure(), self.loop.step, "sparse"))
         return regularizer
 
