@@ -86,8 +86,8 @@ METHOD_MARKERS: dict[str, str] = {
 }
 PEER_MARKERS: dict[str, str] = {
     "tp_group_norm": "hexagon",
-    "tp_bn_scale": "hourglass",
-    "tp_growing_reg": "bowtie",
+    "tp_bn_scale": "octagon",
+    "tp_growing_reg": "triangle-left",
     "tp_magnitude": "hexagram",
 }
 PEER_INK = 0.45  # share of the ink in a peer's colour
