@@ -22,7 +22,7 @@ MethodName = Literal[
     "tp_growing_reg",
     "tp_magnitude",
 ]
-ModelName = Literal["cnn", "vgg_small", "resnet20"]
+ModelName = Literal["cnn", "vgg_small", "vgg16", "vgg19", "resnet20", "resnet56"]
 DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder"]
 
 
@@ -168,7 +168,10 @@ DEFAULT_METHODS: tuple[MethodName, ...] = ("catalyst", "l1", "group_lasso", "non
 MODELS: dict[str, Model] = {
     "cnn": Model("CNN", "Three convolutions with BatchNorm and a linear classifier; for digits and MNIST-like images."),
     "vgg_small": Model("VGG, small", "Six convolutions with BatchNorm in three blocks and a linear classifier."),
+    "vgg16": Model("VGG-16", "Thirteen convolutions with BatchNorm and one linear layer, as used on CIFAR; slow without a GPU."),
+    "vgg19": Model("VGG-19", "Sixteen convolutions with BatchNorm and one linear layer, as used on CIFAR; slow without a GPU."),
     "resnet20": Model("ResNet-20", "The CIFAR form: three stages of three residual blocks, so channels are coupled."),
+    "resnet56": Model("ResNet-56", "The same with nine blocks a stage; slow without a GPU."),
 }
 
 DATASETS: dict[str, Dataset] = {

@@ -6,10 +6,17 @@ import torch
 from torch import nn
 
 from catalyst_core.models.cnn import cnn
-from catalyst_core.models.resnet import resnet20
-from catalyst_core.models.vgg import vgg_small
+from catalyst_core.models.resnet import resnet20, resnet56
+from catalyst_core.models.vgg import vgg16, vgg19, vgg_small
 
-MODELS: dict[str, Callable[[int, int, int], nn.Module]] = {"cnn": cnn, "vgg_small": vgg_small, "resnet20": resnet20}
+MODELS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "cnn": cnn,
+    "vgg_small": vgg_small,
+    "vgg16": vgg16,
+    "vgg19": vgg19,
+    "resnet20": resnet20,
+    "resnet56": resnet56,
+}
 
 
 def build_model(name: str, channels: int, size: int, classes: int, seed: int) -> nn.Module:

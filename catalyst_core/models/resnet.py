@@ -35,6 +35,11 @@ def resnet20(channels: int, size: int, classes: int) -> nn.Module:
     return resnet(channels, classes, depth=20)
 
 
+def resnet56(channels: int, size: int, classes: int) -> nn.Module:
+    """Nine blocks a stage."""
+    return resnet(channels, classes, depth=56)
+
+
 def resnet(channels: int, classes: int, *, depth: int) -> nn.Module:
     """ResNet-20, 32, 44, 56, 110, ...: `depth` is 6 n + 2 for n blocks a stage."""
     blocks, rest = divmod(depth - 2, 6)

@@ -1,0 +1,55 @@
+"""The planted rescale audit of many methods, as many at once as contenders train at once; each method's result is kept."""
+
+import dataclasses
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catalyst_core.bench.ledger.suites import Audit, Suite
+from catalyst_core.config import RaceConfig
+from catalyst_core.engine.slots import slots
+
+if TYPE_CHECKING:
+    from catalyst_core.bench.ledger.run import Done
+
+
+def conduct(suite: Suite, audit: Audit, done: "Done", files: Path, tell: Callable[[str], None]) -> None:
+    """Audit every method that `done` does not know yet, and let it know the results. `files`: where dense networks are kept."""
+    races = {f"{audit.task}: {race.methods[0].label}": race for race in _races(suite, audit)}
+    missing = {name: race for name, race in races.items() if name not in done.audits}
+    with ProcessPoolExecutor(slots(), get_context("spawn")) as pool:
+        asked = {pool.submit(_audited, race, files / "dense"): name for name, race in missing.items()}
+        for answer in as_completed(asked):
+            name = asked[answer]
+            done.audits[name] = [{"task": audit.task, "ratio": audit.ratio, **one} for one in answer.result()]
+            done.save()
+            tell(f"rescale audit of {name}")
+
+
+def _races(suite: Suite, audit: Audit) -> list[RaceConfig]:
+    task = suite.task(audit.task)
+    return [
+        RaceConfig.build(
+            data=task.images,
+            model=task.model,
+            methods=[dict(method)],
+            pruning_ratio=audit.ratio,
+            seeds=suite.seeds,
+            schedule=dict(task.schedule),
+        )
+        for method in audit.methods
+    ]
+
+
+def _audited(race: RaceConfig, dense: Path) -> list[dict[str, Any]]:
+    """In a process of its own: one method, over all seeds."""
+    import torch
+
+    from catalyst_core.training.rescale import rescale_audit
+
+    torch.set_num_threads(1)
+    dense.mkdir(parents=True, exist_ok=True)
+    found = [dataclasses.asdict(one) for one in rescale_audit(race, dense)]
+    return [one for one in found if len(one["seeds"]) == len(race.seeds)]
