@@ -18,7 +18,7 @@ from catalyst_core.bench.ledger import audited
 from catalyst_core.bench.ledger.machine import has_accelerator, machine
 from catalyst_core.bench.ledger.plan import Step, main_steps, study_steps, sweep_step
 from catalyst_core.bench.ledger.rows import curves_of, rows_of
-from catalyst_core.bench.ledger.suites import Suite, Task
+from catalyst_core.bench.ledger.suites import TIMED, Suite, Task
 from catalyst_core.bench.ledger.summary import picks
 from catalyst_core.engine import launcher
 from catalyst_core.errors import DataError, NotFoundError
@@ -39,6 +39,7 @@ class Done:
     started: str = ""
     races: dict[str, dict[str, str]] = field(default_factory=dict)  # title of a race -> its id and commit
     audits: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    timings: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # of a task
 
     @classmethod
     def at(cls, path: Path) -> "Done":
@@ -80,6 +81,9 @@ class Bench:
         for audit in self.suite.audits:
             if audit.task in able:
                 audited.conduct(self.suite, audit, self.done, self.store.files, self.tell)
+        for task in self.suite.timed:
+            if task in able and task not in self.done.timings:
+                self._time(self.suite.task(task))
         return self.ledger()
 
     def ledger(self) -> dict[str, Any]:
@@ -98,6 +102,7 @@ class Bench:
                 "studies": [{"name": study.name, "title": study.title, "task": study.task} for study in self.suite.studies],
                 "rows": self.rows,
                 "audits": [row for rows in self.done.audits.values() for row in rows],
+                "timings": [row for rows in self.done.timings.values() for row in rows],
                 "curves": self.curves,
                 "not_run": self.not_run,
             }
@@ -122,6 +127,13 @@ class Bench:
 
     def _heat(self, task: Task) -> Any:
         return next(heat for heat in self.suite.heats if heat.task == task.name)
+
+    def _time(self, task: Task) -> None:
+        from catalyst_core.bench.ledger.timing import step_ratios  # imports torch
+
+        self.done.timings[task.name] = step_ratios(task, TIMED)
+        self.done.save()
+        self.tell(f"{task.title}: seconds of a training step")
 
     def _sweep(self, task: Task) -> dict[str, list[float]]:
         step = sweep_step(self.suite, task)

@@ -32,7 +32,7 @@ FEWEST = 3  # seeds of a result
 
 
 def picks(rows: Sequence[Row]) -> dict[str, list[float]]:
-    """Method -> the strengths with the best validation accuracy right after the cut and after fine-tuning; one where they agree."""
+    """Method -> the strengths with the best validation accuracy right after the cut and fine-tuned; one where they agree."""
     found: dict[str, list[float]] = {}
     for name in dict.fromkeys(row["method"] for row in rows):
         mine = [row for row in rows if row["method"] == name and row.get("validation")]
