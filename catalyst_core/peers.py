@@ -117,16 +117,17 @@ class Peer(Regularizer):
     def _build(self, ratios: dict[nn.Module, float] | None = None) -> Any:
         """A pruner on the network as it is; tracing leaves its mode and its running statistics alone."""
         model = self._network.model
+        example = self._network.example.to(next(model.parameters()).device)
         was_training = model.training
         kind, importance, options = _kind(self.name, self.settings.strength)
         model.eval()
         try:
             return kind(
                 model,
-                self._network.example,
+                example,
                 importance=importance,
                 pruning_ratio_dict=ratios,
-                ignored_layers=_outputs(model, self._network.example),
+                ignored_layers=_outputs(model, example),
                 in_channel_groups={},  # these three: their defaults are shared by all pruners, and written to
                 out_channel_groups={},
                 num_heads={},

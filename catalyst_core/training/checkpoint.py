@@ -44,7 +44,7 @@ def save_dense(path: Path, dense: Dense, images: str, no_room: Callable[[OSError
 def load_dense(path: Path, splits: Splits, model: nn.Module) -> Dense | None:
     """The shared checkpoint; None when there is none, or one that is damaged, of another network or of other images."""
     try:
-        content = torch.load(path, weights_only=True)
+        content = torch.load(path, weights_only=True, map_location="cpu")
         shapes = {name: tensor.shape for name, tensor in content["state"].items()}
         if shapes != {name: tensor.shape for name, tensor in model.state_dict().items()}:
             return None
@@ -74,7 +74,7 @@ def save_pruned(
 
 def load_pruned(path: Path) -> nn.Module:
     """The smaller network that a run left in `pruned.pt`, in evaluation mode."""
-    content = torch.load(path, weights_only=True)
+    content = torch.load(path, weights_only=True, map_location="cpu")
     recipe = content["recipe"]
     dense = build_model(**{key: recipe[key] for key in ("name", "channels", "size", "classes", "seed")})
     example = torch.zeros(1, recipe["channels"], recipe["size"], recipe["size"])

@@ -71,7 +71,7 @@ class Keeper:
             raise CheckpointError(f"checkpoint {name} cannot be read ({error.strerror})") from None
         if _hash(data) != name.split("-")[1]:
             raise CheckpointError(f"checkpoint {name} is damaged: {len(data)} bytes that are not what was written")
-        return torch.load(io.BytesIO(data), weights_only=True)
+        return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
 
     def clear(self) -> None:
         """Drop the rolling checkpoints, and the folder if nothing else is in it."""

@@ -14,6 +14,7 @@ from catalyst_core.data import Splits
 from catalyst_core.errors import DivergedError
 from catalyst_core.events import Evaluated, Event, Stage, StepLogged
 from catalyst_core.regularizers import Regularizer
+from catalyst_core.training import device
 from catalyst_core.training.batches import Batches
 from catalyst_core.training.checkpoint import Score
 from catalyst_core.training.control import Control
@@ -34,7 +35,7 @@ def evaluate(model: nn.Module, x: torch.Tensor, y: torch.Tensor, between: Callab
     logits = []
     with torch.no_grad():
         for part in x.split(EVALUATION_BATCH):
-            logits.append(model(part))
+            logits.append(model(part.to(device.of(model))).cpu())
             between()
     model.train(was_training)
     scores = torch.cat(logits)
@@ -132,7 +133,7 @@ class Loop:
         rate = self.scale * self.plan.learning_rate(self.step)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        x, y = self.batches.at(self.step)
+        x, y = (part.to(device.of(model)) for part in self.batches.at(self.step))
         logits = model(x)
         loss = functional.cross_entropy(logits, y)
         value = float(loss.detach())
@@ -217,7 +218,7 @@ def recalibrate(model: nn.Module, batches: Batches, count: int, between: Callabl
     model.train()
     with torch.no_grad():
         for step in range(count):
-            model(batches.at(step)[0])
+            model(batches.at(step)[0].to(device.of(model)))
             between()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -57,7 +57,7 @@ class CutProbe:
         masks = [mask.numpy() for mask in self.decisions.kept.values()]
         kept = np.concatenate(masks)
         magnitudes = np.where(kept, self.at_the_cut, 0.0)
-        now = {group.name: group.magnitudes().numpy() for group in self.groups}
+        now = {group.name: group.magnitudes().cpu().numpy() for group in self.groups}
         starts = np.cumsum([0, *map(len, masks)])
         for name, start, mask in zip(self.decisions.kept, starts, masks, strict=False):
             if name in now:

@@ -35,7 +35,7 @@ from catalyst_core.models import build_model
 from catalyst_core.peers import Network
 from catalyst_core.regularizers import Regularizer
 from catalyst_core.surgery import remove_filters
-from catalyst_core.training import methods
+from catalyst_core.training import device, methods
 from catalyst_core.training.batches import Batches
 from catalyst_core.training.checkpoint import Dense, save_pruned
 from catalyst_core.training.control import Control
@@ -49,6 +49,7 @@ from catalyst_core.training.plan import RECALIBRATION_BATCHES, Plan
 from catalyst_core.training.probe import CutProbe, RegularizerProbe, measured_event
 from catalyst_core.training.teller import Teller
 
+CPU = torch.device("cpu")
 CERTIFICATE_IMAGES = 1000  # of the test set, at most
 
 
@@ -68,9 +69,11 @@ def train(
     A loss that explodes goes back to the last checkpoint and on at half the learning rate, once.
     Writes <run>/checkpoints (see `Keeper`), <run>/pruned.pt (see `load_pruned`) and, unless another contender has,
     <dense>/<key>.pt.
-    Raises `DataError` for images that cannot be read and `DivergedError` when the loss explodes again.
+    Trains on the device that $CATALYST_DEVICE names.
+    Raises `ConfigError` where there is no such device, `DataError` for images that cannot be read and `DivergedError` when
+    the loss explodes again.
     """
-    Contender(config, emit, commands, folders, history=history, committed=committed).run()
+    Contender(config, emit, commands, folders, device=device.chosen(), history=history, committed=committed).run()
 
 
 class Contender:
@@ -87,10 +90,11 @@ class Contender:
         folders: Folders,
         before_sparse: "Callable[[Contender], None]" = lambda contender: None,
         *,
+        device: torch.device = CPU,
         history: Sequence[SettingChanged] = (),
         committed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.before_sparse = before_sparse
+        self.before_sparse, self.device = before_sparse, device
         self.config, self.folders, self.committed = config, folders, committed
         self.tell = Teller(emit)
         self.splits = load_data(config.data)
@@ -143,6 +147,7 @@ class Contender:
         names = (self.config.method.name, "none")
         settings, watcher = (methods.watching(self.config, self.groups, name, self.network) for name in names)
         self.control.regularizers = [settings, watcher]
+        self.model.to(self.device)
         if point is None:
             self._introduce()
             stage = DenseStage(self.config, self.folders, self.splits, self.loop, self.tell, self.committed)
@@ -206,6 +211,7 @@ class Contender:
         self._tell_scores("sparse" if self.plan.sparse else "dense", Scores(*self.loop.scores(self.model)), column="sparse")
         self.control.regularizers = []
         self._stage("prune", 0)
+        self.model.to(CPU)
         measurement, undecided = regularizer.measure(), regularizer.undecided
         self.tell(measured_event(measurement, self.loop.step, "prune", decided=True))
         if undecided:
@@ -227,7 +233,7 @@ class Contender:
         )
         self.ledger.cut(self.model, smaller, self.example, certificate)
         self.ledger.decided(self.groups, regularizer, self.initial, measurement, undecided)
-        self.model, self.decisions, self.magnitudes = smaller, decisions, measurement.magnitudes
+        self.model, self.decisions, self.magnitudes = smaller.to(self.device), decisions, measurement.magnitudes
         self._tell_scores("prune", Scores(*self.loop.scores(self.model)), column="post_prune")
         self._save_pruned()
 
@@ -252,7 +258,8 @@ class Contender:
             self._stage("finetune", self.plan.finetune)
         before = self.loop.taken.get("finetune", 0)
         if self.plan.finetune:
-            groups = find_groups(self.model, self.example, magnitude=self.config.method.magnitude)
+            groups = find_groups(self.model.to(CPU), self.example, magnitude=self.config.method.magnitude)
+            self.model.to(self.device)
             probe = CutProbe(groups, self.decisions, self.magnitudes)
             optimizer = self.loop.optimizer(all_decayed(self.model, self.config.schedule.weight_decay))
             training = Training(self.model, probe, optimizer)

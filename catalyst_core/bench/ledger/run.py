@@ -7,6 +7,7 @@ A race whose configuration has changed since is raced anew. A contender that fai
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -70,6 +71,8 @@ class Bench:
 
     def run(self) -> dict[str, Any]:
         """Race what is missing; the whole ledger. Interrupted, it can be called again."""
+        if has_accelerator():
+            os.environ.setdefault("CATALYST_DEVICE", "cuda")
         able = {task.name for task in self.suite.tasks if self._is_able(task)}
         chosen = {task.name: self._sweep(task) for task in self.suite.tasks if task.name in able}
         for heat in self.suite.heats:
