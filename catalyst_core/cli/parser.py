@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, MODELS
 from catalyst_core.changes import NAMES
-from catalyst_core.cli import archives, auditing, benching, commands, racing, steering
+from catalyst_core.cli import archives, auditing, benching, commands, ledgers, racing, steering
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
 from catalyst_core.errors import SHOWN, shown
 
@@ -154,6 +154,31 @@ def _add_bench(subparsers: Any) -> None:
     shown_.set_defaults(command=benching.dashboard)
     shown_.add_argument("--ticks", type=int, default=1000, metavar="N", help="over which memory is watched (default: 1000)")
     shown_.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_ledger(kinds)
+
+
+def _add_ledger(kinds: Any) -> None:
+    sentence = "race every method and the peers on real images over seeds, and write a report; resumes where it stopped"
+    ledger = kinds.add_parser("ledger", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
+    ledger.set_defaults(command=ledgers.ledger)
+    ledger.add_argument("--suite", default="quick", choices=ledgers.SUITES, help="what is raced (default: quick, 10 minutes)")
+    places = "folder for races and report (default: ledger-SUITE, with data set, ratios and seeds where they are given)"
+    ledger.add_argument("--out", metavar="DIR", help=places)
+    ledger.add_argument("--seeds", metavar="LIST", help="instead of the suite's; fewer than three are no result")
+    ledger.add_argument("--ratios", metavar="LIST", help="budgets that everybody races at, instead of the suite's")
+    sentence = "instead of the suite's: its own schedule, the contenders of the suite's first task, no studies, no audits"
+    ledger.add_argument("--dataset", metavar="NAME", help=f"data set {sentence}")
+    for name, kind in {"folder": str, "train_images": int}.items():
+        ledger.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=f"with --dataset: {_help(DataConfig, name)}")
+    ledger.add_argument("--model", metavar="NAME", help="with --dataset: network (default: the one that suits it)")
+    ledger.add_argument("--report-only", action="store_true", help="race nothing: the report on what is there")
+    ledger.add_argument("--json", action="store_true", help="print the ledger as one JSON object")
+    sentence = "the results table of README.md from a stored ledger"
+    table = kinds.add_parser("table", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
+    table.set_defaults(command=ledgers.table)
+    table.add_argument("file", metavar="LEDGER.json", help="what `bench ledger` wrote")
+    table.add_argument("--into", metavar="FILE", help="replace what stands between its two `ledger` marks, instead of printing")
+    table.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add(

@@ -60,15 +60,20 @@ def _wait(store: Store, race_id: str) -> RaceInfo:
                 bar.set_postfix_str(str(error))
                 time.sleep(AWAY_SECONDS)
                 continue
-            bar.n = sum(1.0 if run.is_finished else run.progress for run in found.runs) / len(found.runs)
+            bar.n = share_done(found)
             bar.set_description_str(f"race {race_id}", refresh=False)
-            bar.set_postfix_str(_now(found))
+            bar.set_postfix_str(going(found))
             if found.is_finished:
                 return found
             time.sleep(LOOK_SECONDS)
 
 
-def _now(found: RaceInfo) -> str:
+def share_done(found: RaceInfo) -> float:
+    """How far a race is, 0..1."""
+    return sum(1.0 if run.is_finished else run.progress for run in found.runs) / len(found.runs)
+
+
+def going(found: RaceInfo) -> str:
     """What is training, a stage a contender, and how many wait."""
     several = len(found.config.seeds) > 1
     busy = [run for run in found.runs if not run.is_finished and run.state != "queued"]

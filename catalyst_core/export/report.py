@@ -15,7 +15,7 @@ from catalyst_core.figures.verdicts import verdicts
 from catalyst_core.frames import RaceView
 from catalyst_core.markup import html_table
 
-_PAGE = Template("""<!doctype html>
+PAGE = Template("""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -28,6 +28,7 @@ h1 { font-size: 24px; margin: 0 0 4px }
 h2 { font-size: 18px; margin: 32px 0 8px }
 h3 { font-size: 15px; margin: 0 0 4px }
 .faint { color: #5c636a; font-size: 13px }
+.bad { color: #b3261e; font-weight: 600 }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; font-size: 12px; width: 100% }
 th { text-align: right; vertical-align: bottom; font-weight: 600 }
@@ -75,12 +76,12 @@ def report_page(view: RaceView, shown: Sequence[Shown]) -> str:
     parts += [_list(verdicts(frames.ledger_summary(ledger)))]
     parts += ["<h2>Ledger</h2>", _table(heads, rows) + _faint(NOTE) if rows else f"<p>{NOTHING}</p>"]
     parts += ["<h2>Figures</h2>", "<p>Figures of filters show the moment of the cut, of each contender its own.</p>"]
-    parts += [_figure(one) for one in shown]
+    parts += [figure_html(one) for one in shown]
     parts += ["<h2>Run it again</h2>", _pre(repeat_command(race.config)), *(f"<p>{html.escape(s)}</p>" for s in unrepeated(view))]
     parts += [_changes(view)]
     parts += ["<h2>Configuration</h2>", _pre(race.config.model_dump_json(indent=2))]
     parts += ["<h2>Versions</h2>", "<p>Of what drew this page.</p>", _versions()]
-    return _PAGE.substitute(title=html.escape(race.title), body="\n".join(filter(None, parts)))
+    return PAGE.substitute(title=html.escape(race.title), body="\n".join(filter(None, parts)))
 
 
 def _facts(view: RaceView) -> str:
@@ -108,7 +109,8 @@ def _pre(text: str) -> str:
     return f"<pre>{html.escape(text)}</pre>"
 
 
-def _figure(one: Shown) -> str:
+def figure_html(one: Shown) -> str:
+    """A figure with its title and caption."""
     name = html.escape(one.title)
     drawn = f"<div role='img' aria-label='{name}'>{_inline(one.svg, one.name)}</div>"
     return f"<figure><h3>{name}</h3>{drawn}<figcaption>{html.escape(one.caption)}</figcaption></figure>"

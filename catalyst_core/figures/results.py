@@ -30,11 +30,11 @@ def plot_accuracy_macs(ledger: pd.DataFrame, *, theme: Theme = "light", reason: 
     looks = shown(done, theme)
     sheet = Sheet(theme, height=340)
     panels = sheet.grid(1, 2, gaps=(0, 0.13))
-    x = {"title": "MACs left (% of dense; equal ones set apart)"} | _span(100 * summary["macs_share"], 10, (0, 100))
+    x = {"title": "MACs left (% of dense; equal ones set apart)"} | span(100 * summary["macs_share"], 10, (0, 100))
     dense = 100 * done["dense_accuracy"].mean()
     for panel, (column, said) in zip(panels, STAGES.items(), strict=True):
         values = 100 * np.append(summary[column].to_numpy(dtype=float), dense / 100)
-        sheet.axes(panel, x, {"title": f"accuracy {said} (%)"} | _span(pd.Series(values), 4, (0, 100)), name=said)
+        sheet.axes(panel, x, {"title": f"accuracy {said} (%)"} | span(pd.Series(values), 4, (0, 100)), name=said)
         if len(done):
             sheet.line(panel, x=(0, 1), xref=f"{panel.x} domain", y=(dense, dense), dash="dot", color=sheet.paper.ink)
             place = {"yref": panel.y, "xanchor": "left", "yanchor": "bottom", "font": {"size": 10, "color": sheet.paper.faint}}
@@ -68,7 +68,7 @@ def caption_accuracy_macs(ledger: pd.DataFrame) -> str:
     return f"Test accuracy right after the cut → fine-tuned: {words.listed(parts)}; dense {dense}."
 
 
-def _span(values: pd.Series, least: float, limits: tuple[float, float]) -> dict[str, Any]:
+def span(values: pd.Series, least: float, limits: tuple[float, float]) -> dict[str, Any]:
     """An axis range around the values: at least `least` wide, within the limits."""
     values = values.dropna()
     if values.empty:

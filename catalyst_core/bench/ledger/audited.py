@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def conduct(suite: Suite, audit: Audit, done: "Done", files: Path, tell: Callable[[str], None]) -> None:
     """Audit every method that `done` does not know yet, and let it know the results. `files`: where dense networks are kept."""
-    races = {f"{audit.task}: {race.methods[0].label}": race for race in _races(suite, audit)}
+    races = dict(zip(names(suite, audit), _races(suite, audit), strict=True))
     missing = {name: race for name, race in races.items() if name not in done.audits}
     with ProcessPoolExecutor(slots(), get_context("spawn")) as pool:
         asked = {pool.submit(_audited, race, files / "dense"): name for name, race in missing.items()}
@@ -26,6 +26,11 @@ def conduct(suite: Suite, audit: Audit, done: "Done", files: Path, tell: Callabl
             done.audits[name] = [{"task": audit.task, "ratio": audit.ratio, **one} for one in answer.result()]
             done.save()
             tell(f"rescale audit of {name}")
+
+
+def names(suite: Suite, audit: Audit) -> list[str]:
+    """What its parts are called among the results, one a method."""
+    return [f"{audit.task}: {race.methods[0].label}" for race in _races(suite, audit)]
 
 
 def _races(suite: Suite, audit: Audit) -> list[RaceConfig]:

@@ -30,6 +30,7 @@ from catalyst_core.store import RaceInfo, Store, open_store
 LOOK_SECONDS = 1.0
 CURVED = 0.7  # the ratio whose curves along training are kept
 Tell = Callable[[str], None]
+Look = Callable[[RaceInfo], None]
 
 
 @dataclass
@@ -59,9 +60,9 @@ class Done:
 class Bench:
     """One suite in one folder."""
 
-    def __init__(self, name: str, suite: Suite, out: Path, tell: Tell = print) -> None:
+    def __init__(self, name: str, suite: Suite, out: Path, tell: Tell = print, look: Look = lambda race: None) -> None:
         out.mkdir(parents=True, exist_ok=True)
-        self.name, self.suite, self.out, self.tell = name, suite, out, tell
+        self.name, self.suite, self.out, self.tell, self.look = name, suite, out, tell, look
         self.store: Store = open_store(str(out / "races.db"))
         self.done = Done.at(out / "done.json")
         self.commit = versions()["commit"]
@@ -87,6 +88,25 @@ class Bench:
         for task in self.suite.timed:
             if task in able and task not in self.done.timings:
                 self._time(self.suite.task(task))
+        return self.ledger()
+
+    def so_far(self) -> dict[str, Any]:
+        """The ledger of what has been run, without running anything; what is missing stands in `not_run`."""
+        for task in self.suite.tasks:
+            sweep = sweep_step(self.suite, task)
+            chosen = {} if sweep is None else picks(self._seen(sweep))
+            for heat in self.suite.heats:
+                for step in main_steps(self.suite, heat, chosen) if heat.task == task.name else ():
+                    self._seen(step)
+        for step in study_steps(self.suite):
+            self._seen(step)
+        for audit in self.suite.audits:
+            for name in audited.names(self.suite, audit):
+                if name not in self.done.audits:
+                    self._miss(audit.task, f"Rescale audit of {name}", "not run yet")
+        for task in self.suite.timed:
+            if task not in self.done.timings:
+                self._miss(task, f"{self.suite.task(task).title}: seconds of a training step", "not run yet")
         return self.ledger()
 
     def ledger(self) -> dict[str, Any]:
@@ -121,7 +141,7 @@ class Bench:
                 raise DataError("this machine has no accelerator")
             launcher.preflight(self.store, next(main_steps(self.suite, self._heat(task), {})).config)
         except DataError as error:
-            self.not_run.append({"task": task.name, "title": task.title, "reason": str(error)})
+            self._miss(task.name, task.title, str(error))
             self.tell(f"{task.title}: not run: {error}")
             return False
         except StopIteration:  # nobody races on it: it is for the studies
@@ -145,12 +165,25 @@ class Bench:
     def _raced(self, step: Step) -> list[dict[str, Any]]:
         """The rows of a step, raced now if they are not there yet."""
         race = self._known(step) or self._start(step)
-        race = self._wait(race)
+        return self._taken(step, self._wait(race))
+
+    def _taken(self, step: Step, race: RaceInfo) -> list[dict[str, Any]]:
         rows = rows_of(self.store, step, race, self.done.races[step.config.title]["commit"])
         self.rows += rows
         if step.section == "main" and step.ratio == CURVED:
             self.curves += [{"task": step.task.name, **point} for point in curves_of(self.store, race)]
         return rows
+
+    def _seen(self, step: Step) -> list[dict[str, Any]]:
+        """The rows of a step that has been raced to its end; else it is noted as missing."""
+        race = self._known(step)
+        if race is not None and race.is_finished:
+            return self._taken(step, race)
+        self._miss(step.task.name, step.config.title, "not run yet" if race is None else "not finished yet")
+        return []
+
+    def _miss(self, task: str, title: str, reason: str) -> None:
+        self.not_run.append({"task": task, "title": title, "reason": reason})
 
     def _known(self, step: Step) -> RaceInfo | None:
         known = self.done.races.get(step.config.title)
@@ -176,6 +209,7 @@ class Bench:
         while True:
             launcher.watch(self.store)
             race = self.store.race(race.id)
+            self.look(race)
             if race.is_finished and (again or all(run.state == "completed" for run in race.runs)):
                 break
             if race.is_finished:
