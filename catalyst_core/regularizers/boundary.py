@@ -1,4 +1,7 @@
-"""The boundary of budgeted Catalyst: one factor on D in each group that puts exactly the budget's number above D = n."""
+"""The boundary of budgeted Catalyst: one factor on D in each group that puts exactly the budget's number above D = n.
+
+And the step that takes every channel away from it in time.
+"""
 
 # C = channels of all groups, G = groups, W = channels of the widest group
 
@@ -12,6 +15,7 @@ from catalyst_core.regularizers.bank import Vector
 
 Mask = NDArray[np.bool_]
 PRUNED = 1e200  # ratios from here on mean n = 0
+ALMOST_ONE = 0.999  # t while settling
 CLEARANCE = 0.9  # ratio that the nearest channel is left at when no undecided one may stay on its side of the boundary
 
 
@@ -78,3 +82,13 @@ def _factor(above: float, below: float, only_if_crossed: bool) -> float:
     if decided_below:  # so above <= 1: every undecided channel has to go
         return 1 / (CLEARANCE * above)
     return 1 / (math.sqrt(above) * math.sqrt(below))
+
+
+def step_in_time(ratio: Vector, left: int) -> float:
+    """The t with which every undecided channel is decided within `left` steps.
+
+    One step of size t multiplies |n - D| / (n + D) by (1 + t) / (1 - t), so artanh(t) * left >= artanh(min / max of n, D).
+    """
+    with np.errstate(divide="ignore", over="ignore"):  # 1 / 0 is the infinite ratio of a pruned channel
+        smaller = float(np.minimum(ratio, 1 / ratio).max())
+    return min(math.tanh(math.atanh(min(smaller, ALMOST_ONE)) / left), ALMOST_ONE)

@@ -5,13 +5,12 @@
 
 Budgeted: D_i = n_i at the start; for a first share of the steps nothing but the gradients are looked at, and then
 
-    D_i <- n_i exp(kappa z_i)     z_i = (med s - s_i) / (1.4826 MAD s), within -3..3, s_i = log rms <F_i, dL/dF_i>
+    D_i <- n_i exp(u_i)           by `evidence`: what hardly moves the loss begins on the pruned side, whatever its magnitude
 
-within each group: what hardly moves the loss begins on the pruned side, whatever its magnitude. Before each later step one
-common factor in each group, D_i <- D_i exp(-q), moves the boundary u = 0 to the midpoint q that leaves exactly the
-budget's number of channels above it. Global allocation chooses
-these numbers anew before each step, by w_i = (D_i - n_i) / (D_i + n_i) = tanh(u_i / 2). The penalty and its zero set
-are the paper's; the evidence, the dynamics, the budget and the settling are derived here (docs/mathematics.md).
+Before each later step one common factor in each group, D_i <- D_i exp(-q), moves the boundary u = 0 to the midpoint q that
+leaves exactly the budget's number of channels above it. Global allocation chooses these numbers anew before each step, by
+w_i = (D_i - n_i) / (D_i + n_i) = tanh(u_i / 2). The penalty and its zero set are the paper's; the evidence, the dynamics,
+the budget and the settling are derived here (docs/mathematics.md).
 """
 
 # C = channels of all groups, G = groups
@@ -28,22 +27,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from catalyst_core import audits
-from catalyst_core.allocation import NO_SPREAD, Counts
+from catalyst_core.allocation import Counts
 from catalyst_core.config import RAMP, RAMP_SHARE
 from catalyst_core.errors import ConfigError, StrengthError
 from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers.bank import Vector
 from catalyst_core.regularizers.base import Regularizer
-from catalyst_core.regularizers.boundary import Boundary
+from catalyst_core.regularizers.boundary import Boundary, step_in_time
+from catalyst_core.regularizers.evidence import Evidence
 from catalyst_core.regularizers.settings import Settings
 
 SETTLE_SHARE = 0.1  # the last steps, in which whatever is undecided is brought to zero in time
-EVIDENCE_GAIN = 2.0  # kappa: log-ratio that one robust standard deviation of evidence is worth
-NORMAL = 1.4826  # standard deviations of a normal distribution in one median absolute deviation
-EVIDENCE_MOST = 3.0  # of them, that count
 LARGEST_SUM = 0.5  # t of several steps gathered into one, whose sum may be 1 or more although each is less
 LARGEST_RATIO = 1e300  # stands for D / 0
-ALMOST_ONE = 0.999  # t while settling
 
 
 class Catalyst(Regularizer):
@@ -64,9 +60,7 @@ class Catalyst(Regularizer):
         self._d = np.where(self._alive, n * (settings.start_ratio or 1.0), 1.0)  # (C,) ... and any D > 0 says so
         self._boundary = Boundary(self.bank.sizes)
         self._targets = self._shares  # (G,)
-        self._evidence: Vector | None = None  # (C,) sum of squared <F_i, dL/dF_i>; None: taken into account, or not wanted
-        if not self._is_fixed and settings.total_steps is not None and settings.evidence_share > 0:
-            self._evidence = np.zeros(self.bank.total)
+        self._evidence = Evidence(self.bank) if self._watched else None  # None: taken into account, or not wanted
         self._aim(n)
 
     # settings and state
@@ -85,12 +79,15 @@ class Catalyst(Regularizer):
     @property
     def current_strength(self) -> float:
         """lambda at the next step: 0 while evidence is gathered; then with a ramp from 0.3 to 2 times the strength."""
+        return 0.0 if self._evidence is not None and self.steps < self._watched else self._ramped
+
+    @property
+    def _ramped(self) -> float:
+        """lambda of the ramp, which waits at its beginning while evidence is gathered."""
         strength, total = self.settings.strength, self.settings.total_steps
-        if self._is_watching:
-            return 0.0
         if total is None or not self._has_ramp:
             return strength
-        progress = min((self.steps - self._watched) / (RAMP_SHARE * total), 1.0)
+        progress = min(max(self.steps - self._watched, 0) / (RAMP_SHARE * total), 1.0)
         return strength * RAMP[0] * (RAMP[1] / RAMP[0]) ** progress
 
     @property
@@ -106,15 +103,14 @@ class Catalyst(Regularizer):
     def state_dict(self) -> dict[str, Any]:
         """With D, which channels are not pruned, and how many of each group go."""
         arrays = {"catalysts": self._d, "alive": self._alive, "targets": self._targets}
-        if self._evidence is not None:
-            arrays["evidence"] = self._evidence
-        return {**super().state_dict(), **{name: torch.from_numpy(array.copy()) for name, array in arrays.items()}}
+        evidence = {} if self._evidence is None else {"evidence": self._evidence.state()}
+        return {**super().state_dict(), **{name: torch.from_numpy(array.copy()) for name, array in arrays.items()}, **evidence}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Regularizer.load_state_dict`."""
         super().load_state_dict(state)
         self._d, self._alive, self._targets = (state[name].numpy().copy() for name in ("catalysts", "alive", "targets"))
-        self._evidence = state["evidence"].numpy().copy() if "evidence" in state else None
+        self._evidence = Evidence(self.bank, state["evidence"]) if "evidence" in state else None
         self._boundary.aim(self._targets, ~self._alive, self._preserved)
 
     # evidence
@@ -125,39 +121,27 @@ class Catalyst(Regularizer):
         total = self.settings.total_steps
         return 0 if total is None or self._is_fixed else int(self.settings.evidence_share * total)
 
-    @property
-    def _is_watching(self) -> bool:
-        return self._evidence is not None and self.steps < self._watched
-
-    def _watch(self) -> None:
-        """Gather, or take into account what has been gathered."""
-        if self._evidence is None:
-            return
-        if self.steps < self._watched:
-            found = self.bank.relative_gradients()
-            if np.isfinite(found).all():  # a loss that was scaled too high leaves others, and no step is taken then
-                self._evidence += np.square(found)
-        else:
-            self._weigh()
-
-    def _weigh(self) -> None:
-        """D_i <- n_i exp(kappa z_i) for what is not decided and had a gradient; z is 0 in a group without spread."""
-        assert self._evidence is not None
+    def _weigh(self, evidence: Evidence) -> None:
+        """D_i <- n_i exp(u_i) for what is not decided; a group without any gradient is left as it is."""
         self.bank.agree()
-        n = self._magnitudes()
-        moved = self._evidence > 0
-        scores = np.log(self._evidence, out=np.full_like(n, np.nan), where=moved) / 2
-        z = np.concatenate([_standardised(one) for one in self.bank.split(scores)])
-        undecided = self._alive & (self._d > 0) & moved
-        self._d = np.where(undecided, n * np.exp(-EVIDENCE_GAIN * z), self._d)
+        n, u = self._magnitudes(), evidence.log_ratios()
+        told = self._alive & (self._d > 0) & ~np.isnan(u)
+        self._d = np.where(told, n * np.exp(u), self._d)
         self._evidence = None
+        if self.settings.allocation == "global":
+            self._aim_again(self._ratios(n))
 
     # the step
 
     def step(self, lr: float) -> None:
         """See `Regularizer.step`. The gradients of the backward pass have to be there still while evidence is gathered."""
         start = time.perf_counter()
-        self._watch()
+        self._size_of(float(lr))  # raises before anything is changed
+        if self._evidence is not None:
+            if self.steps < self._watched:
+                self._evidence.gather()
+            else:
+                self._weigh(self._evidence)
         self.seconds += time.perf_counter() - start
         super().step(lr)
 
@@ -166,7 +150,7 @@ class Catalyst(Regularizer):
         return (norms * torch.from_numpy(self._d).to(norms)).sum()
 
     def _step(self, size: float) -> None:
-        if self._is_watching:
+        if self._evidence is not None:
             return
         n, left = self._magnitudes(), self._steps_left()
         ratio = self._ratios(n)
@@ -178,17 +162,18 @@ class Catalyst(Regularizer):
             np.multiply(self._d, factors, out=self._d, where=self._alive)
         step = size if self.settings.every == 1 else min(size, LARGEST_SUM)
         if left is not None:
-            step = max(step, _step_in_time(ratio, left))
+            step = max(step, step_in_time(ratio, left))
         self._shrink(n, ratio, step)
         if left == 1:
             self.settle()
 
     def _size_of(self, lr: float) -> float:
-        size = super()._size_of(lr)
-        if size >= 1:
+        """Also while evidence is gathered it refuses what the ramp would begin with."""
+        size, first = super()._size_of(lr), lr * self._ramped
+        if first >= 1:
             largest = 1 / (lr * (RAMP[1] if self._has_ramp and self.settings.total_steps else 1.0))
             raise StrengthError(
-                f"learning rate {lr:g} x strength {self.current_strength:g} is {size:g}: at 1 or more a step carries n - D "
+                f"learning rate {lr:g} x strength {self._ramped:g} is {first:g}: at 1 or more a step carries n - D "
                 f"across zero by itself; at this learning rate the strength must be below {largest:g} (it is {self.strength:g})"
             )
         return size
@@ -213,7 +198,7 @@ class Catalyst(Regularizer):
     def settle(self) -> None:
         """Decide every channel now by its rank against the budget: afterwards D_i n_i = 0 exactly, for every channel."""
         if self._evidence is not None:
-            self._weigh()
+            self._weigh(self._evidence)
         n = self._magnitudes()
         kept = self._kept(n)
         self._alive &= kept
@@ -311,25 +296,3 @@ class Catalyst(Regularizer):
 
     def _thresholds(self, magnitudes: Vector, kept: NDArray[np.bool_]) -> list[float | None]:
         return [None] * len(self.groups)
-
-
-def _step_in_time(ratio: Vector, left: int) -> float:
-    """The t with which every undecided channel is decided within `left` steps.
-
-    One step of size t multiplies |n - D| / (n + D) by (1 + t) / (1 - t), so artanh(t) * left >= artanh(min / max of n, D).
-    """
-    with np.errstate(divide="ignore", over="ignore"):  # 1 / 0 is the infinite ratio of a pruned channel
-        smaller = float(np.minimum(ratio, 1 / ratio).max())
-    return min(math.tanh(math.atanh(min(smaller, ALMOST_ONE)) / left), ALMOST_ONE)
-
-
-def _standardised(scores: Vector) -> Vector:
-    """(C,) NaN: unknown -> distances from the median in robust standard deviations, within -3..3; 0 where there is none."""
-    known = scores[~np.isnan(scores)]
-    if not len(known):
-        return np.zeros_like(scores)
-    centre = np.median(known)
-    spread = NORMAL * np.median(np.abs(known - centre))
-    if spread <= NO_SPREAD:
-        return np.zeros_like(scores)
-    return np.nan_to_num(np.clip((scores - centre) / spread, -EVIDENCE_MOST, EVIDENCE_MOST))
