@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.modules.conv import _ConvNd
 
 from catalyst_core.catalog import METHODS
 from catalyst_core.decisions import Decisions
@@ -195,11 +196,15 @@ def _rows(groups: Sequence[FilterGroup]) -> dict[int, tuple[int, NDArray[np.int6
 
 
 def _outputs(model: nn.Module, example: torch.Tensor) -> list[nn.Module]:
-    """The layers that make the classes: linear or convolutional, with as many channels."""
+    """The layer that makes the classes: of the linear and convolutional ones, the last that runs."""
+    ran: list[nn.Module] = []
+    layers = [module for module in model.modules() if isinstance(module, nn.Linear | _ConvNd)]
+    hooks = [layer.register_forward_hook(lambda layer, *_: ran.append(layer)) for layer in layers]
     with torch.no_grad():
-        classes = model(example).shape[1]
-    widths = ((module, getattr(module, "out_features", getattr(module, "out_channels", None))) for module in model.modules())
-    return [module for module, width in widths if width == classes]
+        model(example)
+    for hook in hooks:
+        hook.remove()
+    return ran[-1:]
 
 
 def _kind(name: str, strength: float) -> tuple[Any, Any, dict[str, float]]:
