@@ -14,7 +14,7 @@ from catalyst_core.cli import main
 from tests.threads import one_thread  # noqa: F401
 
 TORCH_PRUNING = {"torch_pruning_group_norm", "torch_pruning_bn_scale", "torch_pruning_growing_reg"}
-OURS = {name for name, method in METHODS.items() if method.strength is not None} | {"catalyst_in_a_race"}
+OURS = {name for name, method in METHODS.items() if method.strength and not method.is_peer} | {"catalyst_in_a_race"}
 
 
 @pytest.fixture

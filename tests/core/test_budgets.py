@@ -185,7 +185,7 @@ def test_a_smaller_budget_in_time_is_met():
 
 
 def test_the_ramp_and_a_live_strength():
-    reg = build_regularizer("catalyst", [group_of([1.0, 2.0])], strength=2.0, total_steps=100)
+    reg = build_regularizer("catalyst", [group_of([1.0, 2.0])], strength=2.0, total_steps=100, evidence_share=0)
     seen = []
     for _ in range(100):
         seen.append(reg.current_strength)

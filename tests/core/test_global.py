@@ -57,7 +57,8 @@ def test_catalyst_ends_at_the_budget_exactly_and_within_the_caps(unit, total):
 def test_the_total_holds_after_every_step_and_what_is_decided_stays_decided():
     groups, rng = made(1)
     total = sum(budget(size, 0.3) for size in SIZES)
-    reg = build_regularizer("catalyst", groups, pruning_ratio=0.3, allocation="global", total_steps=80, every=1)
+    plan = {"total_steps": 80, "every": 1, "evidence_share": 0}
+    reg = build_regularizer("catalyst", groups, pruning_ratio=0.3, allocation="global", **plan)
     gone, moved = np.zeros(sum(SIZES), bool), []
 
     def look():

@@ -23,6 +23,8 @@ VISION = {
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
     "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
+OURS = [name for name, method in METHODS.items() if not method.is_peer]
+PEERS = [name for name, method in METHODS.items() if method.is_peer]
 TO_XYZ = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
 
 
@@ -64,9 +66,19 @@ def test_colours_stand_out_from_the_paper(theme):
 
 def test_every_method_has_a_look_of_its_own():
     for looks in (*style.METHOD_COLOURS.values(), style.METHOD_DASHES, style.METHOD_MARKERS):
-        assert set(looks) == set(METHODS)
+        assert set(looks) == set(OURS)
     for looks in (*style.METHOD_COLOURS.values(), style.METHOD_MARKERS):
-        assert len(set(looks.values())) == len(METHODS)
+        assert len(set(looks.values())) == len(OURS)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_peers_are_told_apart_by_marker_and_stand_out_from_the_paper(theme):
+    looks = style.looks(list(METHODS), theme)
+    assert set(style.PEER_MARKERS) == set(PEERS)
+    assert len({look.marker for look in looks.values()}) == len({look.colour for look in looks.values()}) == len(METHODS)
+    for name in PEERS:
+        assert contrast(looks[name].colour, style.PAPERS[theme].paper) >= 3
+        assert looks[name].dash == looks[METHODS[name].like].dash
 
 
 def test_methods_of_the_usual_race_differ_in_dash_too():
@@ -75,8 +87,9 @@ def test_methods_of_the_usual_race_differ_in_dash_too():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_paper_knows_every_dash_and_marker(method):
-    assert style.METHOD_DASHES[method] in DASHES
-    assert style.METHOD_MARKERS[method] in MARKERS
+    look = style.looks([method], "light")[method]
+    assert look.dash in DASHES
+    assert look.marker in MARKERS
 
 
 def test_strengths_of_a_method_share_dash_and_marker_but_not_colour():

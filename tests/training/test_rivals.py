@@ -1,4 +1,4 @@
-"""Every rival runs a whole contender: the five of the usual race are tested in test_train."""
+"""Every rival and every peer runs a whole contender: the five of the usual race are tested in test_train."""
 
 import math
 
@@ -9,8 +9,14 @@ from catalyst_core.events import Finished
 from tests.training.tiny import Recorder, contender
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name not in DEFAULT_METHODS])
-@pytest.mark.parametrize("solver", ["proximal", "subgradient"])
+RIVALS = [name for name, method in METHODS.items() if name not in DEFAULT_METHODS and not method.is_peer]
+PEERS = [name for name, method in METHODS.items() if method.is_peer]
+
+
+@pytest.mark.parametrize(
+    ("method", "solver"),
+    [(name, solver) for name in RIVALS for solver in ("proximal", "subgradient")] + [(name, "subgradient") for name in PEERS],
+)
 def test_a_rival_trains_cuts_to_the_budget_and_reports(method, solver, tmp_path):
     finished = Recorder(tmp_path)(contender(method, solver=solver, finetune_epochs=0))[-1]
     assert isinstance(finished, Finished)
@@ -18,4 +24,4 @@ def test_a_rival_trains_cuts_to_the_budget_and_reports(method, solver, tmp_path)
     assert row["channels_pruned"] == row["channels_total"] // 2
     assert row["strength"] == METHODS[method].strength
     assert math.isfinite(row["max_abs_logit_change"])
-    assert row["sparse_steps"] == 16
+    assert row["sparse_steps"] == (0 if METHODS[method].strength is None else 16)
