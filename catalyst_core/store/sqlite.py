@@ -1,5 +1,6 @@
 """SQLite: one file in WAL mode, read while it is written; its clock is this machine's."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -51,8 +52,10 @@ class SqliteBackend(Backend):
     def _engine(self) -> Engine:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self.path, "ab"):
-                pass
+            # A file that is there is not opened: closing it would take SQLite's locks from other stores of this process.
+            if not (self.path.is_file() and os.access(self.path, os.W_OK)):
+                with open(self.path, "ab"):
+                    pass
         except OSError as error:
             raise StoreError(f"store {self.name}: cannot be written ({error.strerror})") from None
         engine = create_engine(self.parsed, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None}, hide_parameters=True)

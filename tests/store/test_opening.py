@@ -2,7 +2,10 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -222,3 +225,18 @@ def test_a_server_that_lets_nobody_in_may_be_back(server):
         with pytest.raises(StoreUnavailableError, match=words) as caught:
             open_store(url)
         assert "\n" not in str(caught.value)
+
+
+def test_opening_a_store_again_does_not_lose_what_the_first_one_writes(tmp_path):
+    """SQLite's locks are a process's: they must outlive a second opening, or another process throws the log away."""
+    path = str(tmp_path / "x.db")
+    elsewhere = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(*c.execute('SELECT id FROM races')); c.close()"
+
+    def seen():
+        return subprocess.run([sys.executable, "-c", elsewhere, path], capture_output=True, text=True, check=True).stdout
+
+    with closing(open_store(path)) as first:
+        first.create_race(config())
+        open_store(path).close()
+        assert seen()
+        assert first.create_race(config()) in seen()
