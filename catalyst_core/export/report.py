@@ -22,20 +22,21 @@ PAGE = Template("""<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>$title</title>
 <style>
-body { font: 15px/1.45 Arial, "Liberation Sans", Helvetica, sans-serif; max-width: 960px; margin: 32px auto; padding: 0 16px;
+body { font: 15px/1.45 Arial, "Liberation Sans", Helvetica, sans-serif; max-width: $width; margin: 32px auto; padding: 0 16px;
   background: #ffffff; color: #1b1f24; font-variant-numeric: tabular-nums }
 h1 { font-size: 24px; margin: 0 0 4px }
 h2 { font-size: 18px; margin: 32px 0 8px }
 h3 { font-size: 15px; margin: 0 0 4px }
 .faint { color: #5c636a; font-size: 13px }
 .bad { color: #b3261e; font-weight: 600 }
-.wide { overflow-x: auto }
+.wide { margin-bottom: 18px; overflow-x: auto }
 table { border-collapse: collapse; font-size: 12px; width: 100% }
 th { text-align: right; vertical-align: bottom; font-weight: 600 }
 th, td { border-bottom: 1px solid #e6e8eb; padding: 4px 5px }
 td { text-align: right; white-space: nowrap }
 th:first-child, td:first-child { text-align: left; padding-left: 0 }
 .left th, .left td { text-align: left }
+.wrap td { white-space: normal }
 figure { margin: 0 0 28px; break-inside: avoid }
 figure svg { display: block; width: 100%; max-width: 640px; height: auto }
 figcaption { font-size: 13.5px; max-width: 640px }
@@ -81,7 +82,7 @@ def report_page(view: RaceView, shown: Sequence[Shown]) -> str:
     parts += [_changes(view)]
     parts += ["<h2>Configuration</h2>", _pre(race.config.model_dump_json(indent=2))]
     parts += ["<h2>Versions</h2>", "<p>Of what drew this page.</p>", _versions()]
-    return PAGE.substitute(title=html.escape(race.title), body="\n".join(filter(None, parts)))
+    return PAGE.substitute(title=html.escape(race.title), width="960px", body="\n".join(filter(None, parts)))
 
 
 def _facts(view: RaceView) -> str:

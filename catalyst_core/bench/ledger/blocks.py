@@ -9,6 +9,8 @@ from catalyst_core.bench.ledger.tables import Table
 from catalyst_core.export.report import PAGE, Shown, figure_html
 from catalyst_core.markup import html_table
 
+WIDTH = "1360px"  # of the page: what the widest table takes
+
 
 class Head(NamedTuple):
     """A heading; level 2 is a section's."""
@@ -49,7 +51,7 @@ Block = Head | Text | Code | Listed | Drawing | Table
 
 def html_page(title: str, blocks: Sequence[Block], svgs: Mapping[str, str]) -> str:
     """A page that stands for itself; `svgs`: the figures by name."""
-    return PAGE.substitute(title=html.escape(title), body="\n".join(_html(block, svgs) for block in blocks))
+    return PAGE.substitute(title=html.escape(title), width=WIDTH, body="\n".join(_html(block, svgs) for block in blocks))
 
 
 def _html(block: Block, svgs: Mapping[str, str]) -> str:
@@ -65,7 +67,7 @@ def _html(block: Block, svgs: Mapping[str, str]) -> str:
         case Drawing(name, title, caption):
             return figure_html(Shown(name, title, svgs[name], caption))
         case Table(heads, rows, left):
-            return html_table(heads, rows, "wide left" if left == len(heads) else "wide")
+            return html_table(heads, rows, "wide left wrap" if left == len(heads) else "wide")
 
 
 def markdown_page(title: str, blocks: Sequence[Block]) -> str:

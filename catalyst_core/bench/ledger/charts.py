@@ -13,7 +13,8 @@ from catalyst_core.figures.style import Look
 
 NOTHING = "None of these methods has been raced yet."
 DENSE = "dense network"
-DODGE = 0.011  # of an axis, between two methods
+DODGE, WIDE_DODGE = 0.011, 0.035  # of an axis, between two methods; the second where no lines run between points
+LEAST_SPAN = 0.1  # of the largest x, that an axis reaches over at least
 TALL = 300  # pixels of a row of panels
 
 Point = tuple[float, float, float | None, float | None]  # x, y, and their deviations; None where there is none
@@ -71,8 +72,9 @@ def _draw(sheet: Sheet, panel: Panel, pane: Pane, ranges: tuple[dict[str, Any], 
         sheet.line(panel, x=(pane.cut, pane.cut), y=(0, 1), yref=f"{panel.y} domain", dash="dot")
         look = {"font": {"size": 10, "color": sheet.paper.faint}}
         sheet.note(panel, "cut", pane.cut, 0.02, xref=panel.x, xanchor="right", yanchor="bottom", xshift=-3, **look)
+    dodge = DODGE if any(len(line.points) > 1 for line in pane.lines) else WIDE_DODGE
     for place, line in enumerate(pane.lines):
-        aside = DODGE * (high - low) * (place - (len(pane.lines) - 1) / 2) if pane.is_dodged else 0.0
+        aside = dodge * (high - low) * (place - (len(pane.lines) - 1) / 2) if pane.is_dodged else 0.0
         _add(sheet, panel, line, aside, named)
 
 
@@ -82,7 +84,8 @@ def _ranges(pane: Pane, lines: Sequence[Line]) -> tuple[dict[str, Any], dict[str
     across = [x + sign * (deviation or 0) for x, _, deviation, _ in points for sign in (-1, 1)]
     up = [y + sign * (deviation or 0) for _, y, _, deviation in points for sign in (-1, 1)]
     up += [pane.dense] if pane.dense is not None and points else []
-    x = pane.x if "range" in pane.x else pane.x | span(pd.Series(across, dtype=float), 1e-3, (0, np.inf if points else 1))
+    least, limits = LEAST_SPAN * max(across, default=1.0), (0, np.inf if points else 1)
+    x = pane.x if "range" in pane.x else pane.x | span(pd.Series(across, dtype=float), least, limits)
     return x, {"title": pane.y} | span(pd.Series(up, dtype=float), 2, (0, 100))
 
 
