@@ -65,7 +65,9 @@ class Peer(Regularizer):
     # while training runs
 
     def add_gradients(self) -> None:
-        """The pruner's `regularize`, between the backward pass and the optimizer's step."""
+        """The pruner's `regularize`, between the backward pass and the optimizer's step; nothing where it has no coefficient."""
+        if METHODS[self.name].strength is None:
+            return
         start = time.perf_counter()
         self._pruner.regularize(self._network.model)
         self.seconds += time.perf_counter() - start

@@ -8,7 +8,6 @@ from catalyst_core.catalog import DEFAULT_METHODS, METHODS
 from catalyst_core.events import Finished
 from tests.training.tiny import Recorder, contender
 
-
 RIVALS = [name for name, method in METHODS.items() if name not in DEFAULT_METHODS and not method.is_peer]
 PEERS = [name for name, method in METHODS.items() if method.is_peer]
 
