@@ -161,7 +161,7 @@ def _add_ledger(kinds: Any) -> None:
     sentence = "race every method and the peers on real images over seeds, and write a report; resumes where it stopped"
     ledger = kinds.add_parser("ledger", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
     ledger.set_defaults(command=ledgers.ledger)
-    ledger.add_argument("--suite", default="quick", choices=ledgers.SUITES, help="what is raced (default: quick, 10 minutes)")
+    ledger.add_argument("--suite", default="quick", choices=ledgers.SUITES, help="what is raced (default: quick, the shortest)")
     places = "folder for races and report (default: ledger-SUITE, with data set, ratios and seeds where they are given)"
     ledger.add_argument("--out", metavar="DIR", help=places)
     ledger.add_argument("--seeds", metavar="LIST", help="instead of the suite's; fewer than three are no result")

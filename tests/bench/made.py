@@ -50,7 +50,7 @@ def row(method: str = "catalyst", seed: int = 0, ratio: float = 0.5, section: st
         "state": "completed",
         "reason": "",
         "race": "abcd0123",
-        "run": f"abcd0123-{seed:02}",
+        "run": f"{label}-{seed}",
         "commit": "0" * 40,
         "schedule": {"dense_epochs": 12, "sparse_epochs": 15, "finetune_epochs": 5},
         "settings": {"name": method, **given},
@@ -135,7 +135,10 @@ def curve_points() -> list[dict[str, Any]]:
                 stage = "dense" if step <= 20 else "sparse" if step <= cut else "finetune"
                 found.append({"label": label, "seed": seed, "stage": stage, "step": step, "accuracy": 0.5 + step / 250})
             found.append({"label": label, "seed": seed, "stage": "prune", "step": cut, "accuracy": 0.4})
-    return [point | {"task": "digits", "run": "abcd0123-00", "seconds": point["step"] / 50} for point in found]
+    return [
+        point | {"task": "digits", "run": f"{point['label']}-{point['seed']}", "seconds": 1 + point["step"] / 20}
+        for point in sorted(found, key=lambda point: point["step"])
+    ]
 
 
 def ledger(rows: list[dict[str, Any]] | None = None, **more: Any) -> dict[str, Any]:

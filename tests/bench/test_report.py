@@ -127,7 +127,11 @@ def test_curves_begin_behind_the_dense_stage(drawn):
     shown = plotted(drawn["training_digits"].figure)
     mine = shown[(shown["trace"] == "Catalyst") & (shown["panel"] == "steps behind the dense stage")]
     assert list(mine["x"]) == [10, 20, 30, 40, 40, 50, 60, 70, 80]
-    assert mine["y"].iloc[0] == pytest.approx(100 * (0.5 + 30 / 250))
+    assert mine["y"].to_numpy()[[0, 3, 4]] == pytest.approx([62, 74, 40])  # the cut comes after the step before it
+    seconds = shown[(shown["trace"] == "Catalyst") & (shown["panel"] == "seconds behind the dense stage")]["x"].to_numpy()
+    assert np.diff(seconds) == pytest.approx(np.diff(mine["x"]) / 20)
+    trained = [row["train_seconds"] for row in made.main_rows() if (row["label"], row["ratio"]) == ("catalyst", 0.7)]
+    assert seconds[-1] == pytest.approx(np.mean(trained))
 
 
 def test_a_study_knows_what_it_varies():

@@ -90,8 +90,8 @@ def _ranges(pane: Pane, lines: Sequence[Line]) -> tuple[dict[str, Any], dict[str
 
 
 def _add(sheet: Sheet, panel: Panel, line: Line, aside: float, named: dict[str, None]) -> None:
-    look = line.look
-    x, y, dx, dy = (np.array(values, dtype=float) for values in zip(*sorted(line.points), strict=True))
+    look, ordered = line.look, sorted(line.points, key=lambda point: point[0])  # equal ones stay in their order
+    x, y, dx, dy = (np.array(values, dtype=float) for values in zip(*ordered, strict=True))
     marks = {} if line.is_curve else {"marker": {"symbol": look.marker, "size": 8, "color": look.colour}}
     bars = {
         name: {"type": "data", "array": lengths, "thickness": 1, "width": 3}

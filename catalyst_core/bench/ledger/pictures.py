@@ -48,7 +48,7 @@ def pictures(ledger: Mapping[str, Any]) -> list[Picture]:
         rows = [row for row in summary if row["task"] == task["name"] and row["section"] == "main" and row["seeds"]]
         if rows:
             found += [*_against_macs(task, rows), *_against_seconds(task, rows), *_against_size(task, rows)]
-            found += _along_training(task, [point for point in ledger["curves"] if point["task"] == task["name"]])
+            found += _along_training(task, _behind_dense(task, ledger))
     for study in ledger["studies"]:
         rows = [row for row in summary if row["section"] == study["name"] and row["seeds"]]
         found += [_study(study, rows)] if rows else []
@@ -121,8 +121,25 @@ def _point(row: Row, column: str, x: tuple[float, float | None]) -> Point:
     return x[0], y, x[1], deviation
 
 
+def _behind_dense(task: Row, ledger: Mapping[str, Any]) -> list[Row]:
+    """A task's points of contenders that ended; steps and seconds count from the end of the dense stage, whoever trained that."""
+    points = [point for point in ledger["curves"] if point["task"] == task["name"]]
+    trained = {row["run"]: row["train_seconds"] for row in ledger["rows"] if row.get("train_seconds") is not None}
+    steps = {point["run"]: point["step"] for point in points if point["stage"] == "dense"}
+    ends = {point["run"]: point["seconds"] for point in points}
+    return [
+        point
+        | {
+            "step": point["step"] - steps.get(point["run"], 0),
+            "seconds": max(0.0, point["seconds"] - ends[point["run"]] + trained[point["run"]]),
+        }
+        for point in points
+        if point["run"] in trained and point["stage"] not in ("dense", "recalibrate")
+    ]
+
+
 def _along_training(task: Row, curves: Sequence[Row]) -> Iterator[Picture]:
-    """Behind the dense stage, which all share; means over the seeds that were evaluated at a step."""
+    """Behind the dense stage, which all share."""
     labels = [label for label in dict.fromkeys(point["label"] for point in curves) if label.split()[0] in CLOSEST]
     if not labels:
         return
@@ -145,14 +162,10 @@ def _along_training(task: Row, curves: Sequence[Row]) -> Iterator[Picture]:
 
 
 def _mean_curve(points: Sequence[Row]) -> list[tuple[float, float, str, float]]:
-    """Step, seconds, stage and accuracy in percent, from the end of the dense stage on."""
-    starts = {point["seed"]: (point["step"], point["seconds"]) for point in points if point["stage"] == "dense"}
+    """Step, seconds, stage and accuracy in percent, means over the seeds."""
     at: dict[tuple[int, str], list[tuple[float, float]]] = {}
     for point in points:
-        if point["stage"] not in ("dense", "recalibrate"):
-            step, seconds = starts.get(point["seed"], (0, 0.0))
-            place = at.setdefault((point["step"] - step, point["stage"]), [])
-            place.append((point["seconds"] - seconds, 100 * point["accuracy"]))
+        at.setdefault((point["step"], point["stage"]), []).append((point["seconds"], 100 * point["accuracy"]))
     return [
         (float(step), statistics.fmean(one for one, _ in both), stage, statistics.fmean(one for _, one in both))
         for (step, stage), both in at.items()

@@ -77,7 +77,8 @@ def _cells(rows: Sequence[Row]) -> list[str]:
             continue
         best = max(known, key=lambda row: row[f"validation_{column}"])
         name = f" ({title(best['label'])})" if len(rows) > 1 else ""
-        cells.append(percent(best, f"{column}_accuracy") + name)
+        few = "" if best["seeds"] >= FEWEST else f", {best['seeds']} of {FEWEST} seeds: no result"
+        cells.append(percent(best, f"{column}_accuracy") + name + few)
     return [f"{100 * rows[0]['macs_share']:.1f} %", *cells]
 
 
