@@ -1,6 +1,7 @@
 """`bench ledger`: one real run, interrupted and resumed; and what is refused before anything is made."""
 
 import json
+import time
 from contextlib import closing
 
 import pytest
@@ -39,7 +40,10 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.setitem(SUITES, "quick", TINY)
     monkeypatch.setattr(run, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(report, "pictures", lambda ledger: [])
-    return tmp_path / "out"
+    yield tmp_path / "out"
+    while launcher._children._started:  # workers that have reported their end, and are about to go
+        launcher._children.reap()
+        time.sleep(0.05)
 
 
 def test_an_interrupted_run_goes_on_and_nothing_is_raced_twice(tiny, monkeypatch, capsys):
