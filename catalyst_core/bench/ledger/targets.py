@@ -13,6 +13,7 @@ from typing import Any
 from catalyst_core.bench.ledger.suites import TARGET_RATIOS
 from catalyst_core.bench.ledger.summary import FEWEST, Row, summarise
 from catalyst_core.catalog import OURS
+from catalyst_core.figures.style import title
 
 OUR_METHOD = "catalyst"
 MARGIN, SAME_MACS, MOST_TIME = 0.20, 0.02, 1.02
@@ -73,7 +74,7 @@ def _post_prune(task: Row, ratio: float, group: Sequence[Row]) -> Row:
     above = sum(ours["post_prune_accuracy"] - row["post_prune_accuracy"] >= MARGIN for row in others)
     sentence = (
         f"Right after the cut Catalyst has {_percent(ours['post_prune_accuracy'])}, the best other method "
-        f"({best['label']}, {best['source']}) {_percent(best['post_prune_accuracy'])}: {_points(margin)} points, "
+        f"({title(best['label'])}, {best['source']}) {_percent(best['post_prune_accuracy'])}: {_points(margin)} points, "
         f"{100 * MARGIN:.0f} were wanted; it is that far above {above} of {len(others)} methods."
     )
     return _row(task, ratio, "post_prune", MARGIN, margin, best, met=_met(ours, others, margin >= MARGIN), sentence=sentence)
@@ -89,11 +90,11 @@ def _no_peer_ahead(task: Row, ratio: float, group: Sequence[Row]) -> Row:
         row for row in peers if row["finetuned_accuracy"] - ours["finetuned_accuracy"] > (row["finetuned_accuracy_std"] or 0)
     ]
     lead = ours["finetuned_accuracy"] - best["finetuned_accuracy"]
-    said = ", ".join(row["label"] for row in ahead) or "none"
+    said = ", ".join(title(row["label"]) for row in ahead) or "none"
+    theirs = f"{title(best['label'])}) {_percent(best['finetuned_accuracy'])} ± {_points(best['finetuned_accuracy_std'])}"
     sentence = (
         f"Fine-tuned, Catalyst has {_percent(ours['finetuned_accuracy'])} ± {_points(ours['finetuned_accuracy_std'])}, the best "
-        f"peer ({best['label']}) {_percent(best['finetuned_accuracy'])} ± {_points(best['finetuned_accuracy_std'])}; peers ahead "
-        f"by more than their deviation: {said}."
+        f"peer ({theirs}; peers ahead by more than their deviation: {said}."
     )
     return _row(task, ratio, "finetuned_peers", 0.0, lead, best, met=_met(ours, peers, not ahead), sentence=sentence)
 
@@ -106,7 +107,7 @@ def _ahead_of_all(task: Row, ratio: float, group: Sequence[Row]) -> Row:
     lead = ours["finetuned_accuracy"] - best["finetuned_accuracy"]
     sentence = (
         f"Fine-tuned, Catalyst's mean is {_points(abs(lead))} points {'above' if lead >= 0 else 'below'} that of the best other "
-        f"method ({best['label']}, {best['source']}: {_percent(best['finetuned_accuracy'])})."
+        f"method ({title(best['label'])}, {best['source']}: {_percent(best['finetuned_accuracy'])})."
     )
     return _row(task, ratio, "finetuned", 0.0, lead, best, met=_met(ours, others, lead > 0), sentence=sentence)
 
@@ -121,7 +122,7 @@ def _seconds(task: Row, timings: Sequence[Row]) -> list[Row]:
     fastest = ours["ratio"] <= best["ratio"]
     sentence = (
         f"A training step with Catalyst takes {ours['ratio']:.3f} of a plain one; the fastest other method that regularizes "
-        f"({best['label']}, {best['source']}) {best['ratio']:.3f}."
+        f"({title(best['label'])}, {best['source']}) {best['ratio']:.3f}."
     )
     met = ours["ratio"] <= MOST_TIME and fastest
     return [_row(task, None, "seconds", MOST_TIME, ours["ratio"], best, met=met, sentence=sentence)]
