@@ -18,6 +18,7 @@ from catalyst_core.errors import ConfigError, shown
 SOLVERS = {"proximal": "Proximal steps (exact zeros)", "subgradient": "Penalty added to the loss"}
 MAGNITUDES = {"response": "Response", "folded": "BatchNorm folded in", "weight": "Weights alone"}
 ALLOCATIONS = {"uniform": "Every group alike", "global": "One ranking over all groups"}
+RAMPS = {"ramp": "Ramp", "constant": "Constant"}
 BUDGETS = {"channels": "Share of the channels", "macs": "Share of the MACs"}
 AUGMENT = {None: "Colour images only", True: "Always", False: "Never"}
 EPOCHS = {"dense_epochs": "Dense epochs", "sparse_epochs": "Sparse epochs", "finetune_epochs": "Fine-tuning epochs"}
@@ -162,14 +163,25 @@ class _Fields:
         method = METHODS[name]
         if method.strength is None:
             st.caption(f"{method.title} has no strength.")
-            return self.allocation(method.title)
+            return {} if method.is_peer else self.allocation(method.title)
         settings = {"strength": self.number(MethodConfig, "strength", f"{method.title}: strength", step=method.strength / 10)}
+        if method.is_peer:
+            st.caption(f"{method.title} is {method.source}'s own code: solver, magnitude and allocation are its own.")
+            return settings
         if name == "catalyst":
             settings["start_ratio"] = self.number(MethodConfig, "start_ratio", "Catalyst: fixed ratio", placeholder="budget")
+            if settings["start_ratio"] is None:
+                settings |= self.evidence()
             settings["canonicalize"] = self.tick(MethodConfig, "canonicalize", "Canonical form")
         settings["solver"] = self.pick(MethodConfig, "solver", f"{method.title}: solver", SOLVERS)
         settings["magnitude"] = self.pick(MethodConfig, "magnitude", f"{method.title}: magnitude", MAGNITUDES)
         return settings | self.allocation(method.title)
+
+    def evidence(self) -> dict[str, Any]:
+        """How Catalyst with a budget begins, and goes on."""
+        title = "Catalyst: evidence, share of sparse"
+        share = self.number(MethodConfig, "evidence_share", title, step=0.05, placeholder="0.1")
+        return {"evidence_share": share, "schedule": self.pick(MethodConfig, "schedule", "Catalyst: strength", RAMPS)}
 
     def allocation(self, title: str) -> dict[str, Any]:
         """How a method spreads its budget over the groups."""

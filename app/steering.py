@@ -24,8 +24,7 @@ BEFORE_CUT = ("", "dense", "sparse")
 PER_DECADE = 20
 RATES = (1e-4, 1.0)  # of the learning-rate slider
 IN_A_ROW = 6
-RAMPS = {"ramp": "Ramp", "constant": "Constant"}
-TITLES: dict[SettingName, dict[str, str]] = {"solver": forms.SOLVERS, "schedule": RAMPS}
+TITLES: dict[SettingName, dict[str, str]] = {"solver": forms.SOLVERS, "schedule": forms.RAMPS}
 HELP: dict[SettingName, str] = {
     "strength": "Lambda; for Catalyst a factor on its ramp. It acts on running contenders within a second, until they are cut.",
     "pruning_ratio": "Share of the channels of every group. It acts on all contenders that are not cut yet.",
@@ -60,9 +59,10 @@ def options(race: RaceInfo) -> list[Setting]:
     found: list[Setting] = []
     for run in _regularized(race):
         method = run.config.method
-        found.append(Setting("solver", run.label, method.solver))
+        if not METHODS[method.name].is_peer:
+            found.append(Setting("solver", run.label, method.solver))
         if method.name == "catalyst" and method.start_ratio is None:
-            found.append(Setting("schedule", run.label, "ramp"))
+            found.append(Setting("schedule", run.label, method.schedule))
     return found
 
 

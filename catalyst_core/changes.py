@@ -56,6 +56,8 @@ def _word(config: ContenderConfig, name: str, value: Value | None) -> str:
     method = config.method
     if METHODS[method.name].strength is None:
         raise ConfigError(f"{name} has no effect on {method.name}, which has no regularizer")
+    if name == "solver" and METHODS[method.name].is_peer:
+        raise ConfigError(f"the solver of {method.name} is its own: it adds to the gradients")
     if name == "schedule" and (method.name != "catalyst" or method.start_ratio is not None):
         raise ConfigError(f"schedule has no effect on {method.label}: its strength is constant")
     return str(value)

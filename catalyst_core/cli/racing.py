@@ -106,7 +106,9 @@ def _methods(options: argparse.Namespace) -> list[dict[str, Any]]:
     for text in options.methods.split(","):
         fields = parse_method(text)
         known = METHODS.get(fields["name"])
-        if known and known.strength is not None:
+        if known and known.is_peer:
+            pass  # how it regularizes and cuts is its own
+        elif known and known.strength is not None:
             fields = {key: value for key in ("solver", "magnitude") if (value := getattr(options, key))} | fields
             if options.canonicalize:
                 fields.setdefault("canonicalize", True)
@@ -114,7 +116,7 @@ def _methods(options: argparse.Namespace) -> list[dict[str, Any]]:
             fields.setdefault("magnitude", options.magnitude)
         if options.start_ratio is not None and fields["name"] == "catalyst":
             fields.setdefault("start_ratio", options.start_ratio)
-        if options.allocation and "start_ratio" not in fields:
+        if options.allocation and "start_ratio" not in fields and not (known and known.is_peer):
             fields.setdefault("allocation", options.allocation)
         chosen = strengths.pop(fields["name"], None)
         methods += [fields] if chosen is None else [fields | {"strength": value} for value in chosen]

@@ -12,6 +12,8 @@ RACES = {
     "seeds and ratio": {"seeds": (0, 3), "pruning_ratio": 0.7, "title": "Mine"},
     "one strong method": {"methods": ({"name": "l1", "strength": 0.03, "solver": "subgradient"},)},
     "fixed ratio": {"methods": ({"name": "catalyst", "start_ratio": 1.3, "canonicalize": True, "magnitude": "folded"},)},
+    "evidence": {"methods": ({"name": "catalyst", "evidence_share": 0.2, "schedule": "constant"},)},
+    "peers": {"methods": ({"name": "tp_group_norm", "strength": 0.005}, {"name": "tp_magnitude"})},
     "variant": {"methods": ({"name": "l1", "variant": "b"}, {"name": "none", "variant": "lr=0.05 @ 300"})},
     "macs": {"macs_ratio": 0.6, "pruning_ratio": 0.4},
     "global": {

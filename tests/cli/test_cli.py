@@ -23,6 +23,16 @@ def test_the_defaults_are_the_default_race():
     assert (config.data.name, config.model, config.pruning_ratio, config.seeds) == ("digits", "cnn", 0.5, (0,))
 
 
+def test_options_for_every_method_leave_peers_alone():
+    options = "--solver subgradient --magnitude weight --allocation global --canonicalize".split()
+    config = parsed("--methods", "l1,tp_group_norm,tp_magnitude", *options)
+    assert [method.label for method in config.methods] == [
+        "l1 subgradient weight global canonical",
+        "tp_group_norm",
+        "tp_magnitude",
+    ]
+
+
 def test_every_option_lands_where_it_belongs():
     config = parsed(
         *"--dataset folder --folder pets --model vgg_small --methods catalyst,l1,none --strength l1=0.003,0.01".split(),

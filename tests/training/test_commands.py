@@ -170,6 +170,7 @@ def test_the_budget_acts_and_is_told(record, method, stage):
             "strength must stay below 5",
         ),
         ({"method": "l1"}, "sparse", Command(name="strength", value=-1.0), "strength"),
+        ({"method": "tp_bn_scale"}, "sparse", Command(name="solver", value="proximal"), "solver of tp_bn_scale is its own"),
         ({"method": "l1"}, "sparse", Command(name="pruning_ratio", value=1.5), "pruning_ratio"),
         (
             {"method": "l1", "macs_ratio": 0.5},
