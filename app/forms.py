@@ -181,7 +181,7 @@ class _Fields:
         """How Catalyst with a budget begins, and goes on."""
         title = "Catalyst: evidence, share of sparse"
         share = self.number(MethodConfig, "evidence_share", title, step=0.05, placeholder="0.1")
-        return {"evidence_share": share, "schedule": self.pick(MethodConfig, "schedule", "Catalyst: strength", RAMPS)}
+        return {"evidence_share": share, "schedule": self.pick(MethodConfig, "schedule", "Catalyst: schedule", RAMPS)}
 
     def allocation(self, title: str) -> dict[str, Any]:
         """How a method spreads its budget over the groups."""
