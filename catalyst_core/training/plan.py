@@ -8,6 +8,8 @@ from catalyst_core.config import ContenderConfig
 
 WARMUP = 0.05  # of a cosine: a linear rise to the peak
 LOGGED, MEASURED, EVALUATED = 200, 100, 60  # times a run, roughly
+VALIDATION_SHARE = 0.1  # of the time of training, at most, for curves of validation accuracy
+BACKWARD = 3  # times a forward pass: what a training step takes
 RECALIBRATION_BATCHES = 50  # at most
 
 
@@ -20,10 +22,11 @@ class Plan:
     finetune: int
     per_epoch: int
     peak: float  # learning rate
+    pause: int = 1  # steps, at least, between two looks at the validation images
 
     @classmethod
-    def of(cls, config: ContenderConfig, per_epoch: int) -> "Plan":
-        """The plan of a contender whose epochs have `per_epoch` steps."""
+    def of(cls, config: ContenderConfig, per_epoch: int, validation: int = 0) -> "Plan":
+        """The plan of a contender whose epochs have `per_epoch` steps, with so many `validation` images."""
         schedule = config.schedule
         assert schedule.dense_epochs is not None
         assert schedule.sparse_epochs is not None
@@ -33,7 +36,8 @@ class Plan:
         )
         if METHODS[config.method.name].strength is None:
             sparse, finetune = 0, sparse + finetune
-        return cls(dense, sparse, finetune, per_epoch, schedule.learning_rate)
+        pause = math.ceil(validation / (BACKWARD * VALIDATION_SHARE * config.data.batch_size))
+        return cls(dense, sparse, finetune, per_epoch, schedule.learning_rate, max(1, pause))
 
     @property
     def total(self) -> int:
@@ -57,5 +61,5 @@ class Plan:
         return step % max(1, self.total // MEASURED) == 0
 
     def is_evaluated(self, step: int) -> bool:
-        """Whether validation is due: twice an epoch, less often in long runs."""
-        return step % max(1, self.per_epoch // 2, self.total // EVALUATED) == 0
+        """Whether validation is due: twice an epoch, less often in long runs and where it would take a tenth of the time."""
+        return step % max(self.pause, self.per_epoch // 2, self.total // EVALUATED) == 0

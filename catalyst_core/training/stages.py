@@ -112,7 +112,7 @@ class Contender:
         self.control = Control(config, emit, commands, history)
         batches = Batches(self.splits, config.data.batch_size, config.seed, config.data.augment)
         self.network = Network(self.model, self.example, batches.per_epoch)
-        self.plan = Plan.of(config, batches.per_epoch)
+        self.plan = Plan.of(config, batches.per_epoch, len(self.splits.val_y))
         self.loop = Loop(self.plan, batches, self.splits, config.schedule.momentum, self.control, self.tell)
         self.ledger = Ledger(config)
         self.decisions: Decisions | None = None

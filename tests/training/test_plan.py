@@ -43,6 +43,14 @@ def test_a_run_speaks_a_few_hundred_times_however_long_it_is(per_epoch):
     assert sum(map(plan.is_evaluated, steps)) <= 130
 
 
+def test_validation_takes_a_tenth_of_the_time_at_most():
+    race = RaceConfig.build(schedule={"dense_epochs": 10, "sparse_epochs": 10, "finetune_epochs": 0})
+    plan = Plan.of(race.contender(MethodConfig(name="l1"), 0), 94, 2000)
+    looks = sum(map(plan.is_evaluated, range(1, plan.total + 1)))
+    assert 15 <= looks <= 20  # once an epoch instead of twice
+    assert looks * 2000 / 3 <= 0.1 * plan.total * race.data.batch_size
+
+
 def test_plans_of_a_single_step_have_a_rate():
     plan = _plan(per_epoch=1, dense_epochs=1, sparse_epochs=1, finetune_epochs=0)
     assert [plan.learning_rate(step) for step in range(plan.total)] == [0.1, 0.1]
