@@ -41,12 +41,10 @@ def main_steps(suite: Suite, heat: Heat, picks: Mapping[str, Sequence[float]]) -
     task = suite.task(heat.task)
     methods = list(heat.methods)
     for method in heat.methods:
-        if "solver" not in method:
-            methods += [{**method, "strength": strength} for strength in picks.get(str(method["name"]), ())]
+        methods += [{**method, "strength": strength} for strength in picks.get(str(method["name"]), ())]
     methods = _plain(methods)
-    tag = MAIN if "solver" not in heat.methods[0] else f"{MAIN}, {heat.methods[0]['solver']}"
     for ratio in heat.ratios:
-        yield Step(MAIN, task, ratio, _config(suite, task, tag, ratio, methods, suite.seeds))
+        yield Step(MAIN, task, ratio, _config(suite, task, MAIN, ratio, methods, suite.seeds))
 
 
 def study_steps(suite: Suite) -> Iterator[Step]:

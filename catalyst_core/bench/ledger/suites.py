@@ -108,17 +108,21 @@ PEERS = _methods("tp_group_norm", "tp_bn_scale", "tp_growing_reg", "tp_magnitude
 CLOSEST = _methods("catalyst", "group_lasso", "none", "tp_group_norm")  # where the whole field would take too long
 CANONICAL = _methods("catalyst", canonicalize=True)
 
-PEER_SWEEP = dict.fromkeys(("tp_group_norm", "tp_bn_scale", "tp_growing_reg"), (5e-4, 5e-3, 5e-2))
-LASSO_SWEEP = {"l1": (0.1, 0.3, 1.0), "group_lasso": (0.1, 0.3, 1.0)}
+PEER_SWEEP = {  # of the three, the documented strength is the first
+    "tp_group_norm": (5e-4, 1.5e-3, 5e-3),  # at ten times as much accuracy is gone on CIFAR-10
+    "tp_bn_scale": (5e-4, 5e-3, 5e-2),
+    "tp_growing_reg": (5e-4, 5e-3, 5e-2),
+}
+LASSO_SWEEP = {"l1": (0.03, 0.1, 0.3), "group_lasso": (0.03, 0.1, 0.3)}  # at 1 accuracy is gone on CIFAR-10
 
 DIGITS = Task("digits", "Digits, CNN", {"name": "digits"}, "cnn")
 FASHION = Task(
     "fashion_mnist",
     "Fashion-MNIST, CNN",
-    {"name": "fashion_mnist", "train_images": 6_000},
+    {"name": "fashion_mnist", "train_images": 5_000},
     "cnn",
     {"dense_epochs": 6, "sparse_epochs": 4, "finetune_epochs": 2},
-    "6,000 of the training images; the network has three convolutions.",
+    "5,000 of the training images; the network has three convolutions.",
 )
 CIFAR_SUBSET = Task(
     "cifar10",
@@ -218,7 +222,6 @@ SUITES: dict[str, Suite] = {
             Heat("cifar10", (0.7, 0.5), (*CATALYST, *RIVALS, *BASELINES, *PEERS)),
             Heat("fashion_mnist", (0.3, 0.85), CLOSEST),
             Heat("cifar10", (0.3, 0.85), CLOSEST),
-            Heat("fashion_mnist", (0.7,), SUBGRADIENT),
         ),
         Sweep(PEER_SWEEP | LASSO_SWEEP),
         STUDIES,
