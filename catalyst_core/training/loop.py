@@ -69,6 +69,19 @@ class Training:
         return all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters())
 
 
+def update(loss: torch.Tensor, optimizer: torch.optim.Optimizer, regularizer: Regularizer | None, rate: float) -> None:
+    """One step of the optimizer at learning rate `rate` on a () loss, with whatever the regularizer has to do in it."""
+    optimizer.zero_grad()
+    if regularizer is not None and regularizer.settings.solver == "subgradient":
+        loss = loss + regularizer.current_strength * regularizer.penalty()
+    loss.backward()
+    if regularizer is not None:
+        regularizer.add_gradients()
+    optimizer.step()
+    if regularizer is not None:
+        regularizer.step(rate)
+
+
 @dataclass
 class Tally:
     """Training numbers since the last time they were told."""
@@ -142,15 +155,7 @@ class Loop:
                 f"the loss became {value:.3g} at step {self.step} of the {stage} stage, at learning rate {rate:.3g}: "
                 "choose a lower learning rate or a lower strength"
             )
-        optimizer.zero_grad()
-        if regularizer is not None and regularizer.settings.solver == "subgradient":
-            loss = loss + regularizer.current_strength * regularizer.penalty()
-        loss.backward()
-        if regularizer is not None:
-            regularizer.add_gradients()
-        optimizer.step()
-        if regularizer is not None:
-            regularizer.step(rate)
+        update(loss, optimizer, regularizer, rate)
         self.step += 1
         self.taken[stage] = self.taken.get(stage, 0) + 1
         self.seconds += time.perf_counter() - started

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def conduct(suite: Suite, audit: Audit, done: "Done", files: Path, tell: Callable[[str], None]) -> None:
     """Audit every method that `done` does not know yet, and let it know the results. `files`: where dense networks are kept."""
-    races = dict(zip(names(suite, audit), _races(suite, audit), strict=True))
-    missing = {name: race for name, race in races.items() if name not in done.audits}
+    missing = {name: race for name, race in _races(suite, audit).items() if name not in done.audits}
     with ProcessPoolExecutor(slots(), get_context("spawn")) as pool:
         asked = {pool.submit(_audited, race, files / "dense"): name for name, race in missing.items()}
         for answer in as_completed(asked):
@@ -30,22 +29,13 @@ def conduct(suite: Suite, audit: Audit, done: "Done", files: Path, tell: Callabl
 
 def names(suite: Suite, audit: Audit) -> list[str]:
     """What its parts are called among the results, one a method."""
-    return [f"{audit.task}: {race.methods[0].label}" for race in _races(suite, audit)]
+    return list(_races(suite, audit))
 
 
-def _races(suite: Suite, audit: Audit) -> list[RaceConfig]:
-    task = suite.task(audit.task)
-    return [
-        RaceConfig.build(
-            data=task.images,
-            model=task.model,
-            methods=[dict(method)],
-            pruning_ratio=audit.ratio,
-            seeds=suite.seeds,
-            schedule=dict(task.schedule),
-        )
-        for method in audit.methods
-    ]
+def _races(suite: Suite, audit: Audit) -> dict[str, RaceConfig]:
+    """A race of one contender a seed for each method, by what its part is called."""
+    races = [suite.task(audit.task).race([method], audit.ratio, suite.seeds) for method in audit.methods]
+    return {f"{audit.task}: {race.methods[0].label}": race for race in races}
 
 
 def _audited(race: RaceConfig, dense: Path) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ def sweep_step(suite: Suite, task: Task) -> Step | None:
     if not tried:
         return None
     seeds, ratio = (suite.sweep.seed,), suite.sweep.ratio
-    return Step(SWEEP, task, ratio, _config(suite, task, SWEEP, ratio, _plain(tried), seeds))
+    return Step(SWEEP, task, ratio, task.race(_plain(tried), ratio, seeds, _title(task, SWEEP, ratio)))
 
 
 def main_steps(suite: Suite, heat: Heat, picks: Mapping[str, Sequence[float]]) -> Iterator[Step]:
@@ -44,7 +44,7 @@ def main_steps(suite: Suite, heat: Heat, picks: Mapping[str, Sequence[float]]) -
         methods += [{**method, "strength": strength} for strength in picks.get(str(method["name"]), ())]
     methods = _plain(methods)
     for ratio in heat.ratios:
-        yield Step(MAIN, task, ratio, _config(suite, task, MAIN, ratio, methods, suite.seeds))
+        yield Step(MAIN, task, ratio, task.race(methods, ratio, suite.seeds, _title(task, MAIN, ratio)))
 
 
 def study_steps(suite: Suite) -> Iterator[Step]:
@@ -54,7 +54,7 @@ def study_steps(suite: Suite) -> Iterator[Step]:
         for place, schedule in enumerate(study.schedules):
             varied = replace(task, schedule={**task.schedule, **schedule})
             tag = study.name if len(study.schedules) == 1 else f"{study.name} {place + 1}"
-            config = _config(suite, varied, tag, study.ratio, _plain(study.methods), suite.seeds)
+            config = varied.race(_plain(study.methods), study.ratio, suite.seeds, _title(task, tag, study.ratio))
             yield Step(study.name, varied, study.ratio, config)
 
 
@@ -70,13 +70,5 @@ def _plain(methods: Sequence[Method]) -> list[dict[str, Any]]:
     return found
 
 
-def _config(suite: Suite, task: Task, tag: str, ratio: float, methods: Sequence[Method], seeds: Sequence[int]) -> RaceConfig:
-    return RaceConfig.build(
-        data=task.images,
-        model=task.model,
-        methods=[dict(method) for method in methods],
-        pruning_ratio=ratio,
-        seeds=tuple(seeds),
-        schedule=dict(task.schedule),
-        title=f"{task.title}: {tag}, ratio {ratio:g}",
-    )
+def _title(task: Task, tag: str, ratio: float) -> str:
+    return f"{task.title}: {tag}, ratio {ratio:g}"

@@ -51,11 +51,11 @@ def curves_of(store: Store, race: RaceInfo) -> list[dict[str, Any]]:
     """Validation accuracy along training: a row a contender and evaluation, with optimizer steps and training seconds."""
     found = []
     for run in race.runs:
-        seconds: list[tuple[int, float]] = []
+        seconds = 0.0
         for stored in store.events(run.id, kinds=["step", "evaluated"]):
             event = stored.event
             if event.kind == "step":
-                seconds.append((event.step, event.seconds))
+                seconds = event.seconds
             elif event.split == "validation":
                 found.append(
                     {
@@ -64,7 +64,7 @@ def curves_of(store: Store, race: RaceInfo) -> list[dict[str, Any]]:
                         "seed": run.config.seed,
                         "stage": event.stage,
                         "step": event.step,
-                        "seconds": seconds[-1][1] if seconds else 0.0,
+                        "seconds": seconds,
                         "accuracy": event.accuracy,
                     }
                 )

@@ -4,11 +4,11 @@ Peers and rivals race twice: with their documented or default strength, and with
 validation accuracy, once right after the cut and once after fine-tuning.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalyst_core.config import data_root
+from catalyst_core.config import RaceConfig, data_root
 from catalyst_core.data.official import SOURCES, find_copy
 
 Method = Mapping[str, Any]  # fields of MethodConfig
@@ -36,6 +36,18 @@ class Task:
         if name in SOURCES and find_copy(name) is None and (data_root() / name / "train").is_dir():
             return data | {"name": "folder", "folder": name}
         return data
+
+    def race(self, methods: Sequence[Method], ratio: float, seeds: Sequence[int], title: str = "") -> RaceConfig:
+        """These methods on it. Raises ConfigError."""
+        return RaceConfig.build(
+            data=self.images,
+            model=self.model,
+            methods=[dict(method) for method in methods],
+            pruning_ratio=ratio,
+            seeds=tuple(seeds),
+            schedule=dict(self.schedule),
+            title=title,
+        )
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from catalyst_core.peers import Network
 from catalyst_core.regularizers import MOST_EVERY, Regularizer
 from catalyst_core.training import methods
 from catalyst_core.training.batches import Batches
+from catalyst_core.training.loop import update
 
 PLAIN = "plain"
 STEPS = 1_000_000  # of a schedule that nothing settles in meanwhile
@@ -51,16 +52,7 @@ class _Candidate:
         """Seconds of a step on each of the batches."""
         started = time.perf_counter()
         for x, y in batches:
-            loss = functional.cross_entropy(self.model(x), y)
-            self.optimizer.zero_grad()
-            if self.regularizer is not None and self.regularizer.settings.solver == "subgradient":
-                loss = loss + self.regularizer.current_strength * self.regularizer.penalty()
-            loss.backward()
-            if self.regularizer is not None:
-                self.regularizer.add_gradients()
-            self.optimizer.step()
-            if self.regularizer is not None:
-                self.regularizer.step(self.rate)
+            update(functional.cross_entropy(self.model(x), y), self.optimizer, self.regularizer, self.rate)
         return time.perf_counter() - started
 
 
