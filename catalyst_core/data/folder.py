@@ -12,7 +12,8 @@ import numpy as np
 import psutil
 
 from catalyst_core.config import DataConfig, data_root
-from catalyst_core.data.images import Header, inspect, read_image
+from catalyst_core.data.decoded import decoded
+from catalyst_core.data.images import Header, inspect
 from catalyst_core.data.sampling import Labelled, Raw, capped, stratified, without
 from catalyst_core.errors import DataError, shown
 
@@ -194,13 +195,12 @@ def _part(source: Files, given: Files | None, share: float, most: int, generator
 
 
 def _read(files: Files, listing: Listing, skipped: list[Path]) -> Labelled:
-    images = [read_image(path, listing.channels, listing.size) for path in files.paths]
-    good = np.array([image is not None for image in images])
+    images, good = decoded(files.paths, listing.channels, listing.size)
     skipped += [path for path, fine in zip(files.paths, good, strict=True) if not fine]
     for label in np.unique(files.labels):
         if not good[files.labels == label].any():
             raise DataError(f"none of the images drawn of class {shown(listing.classes[label])} can be read: {_names(skipped)}")
-    return Labelled(np.stack([image for image in images if image is not None]), files.labels[good])
+    return Labelled(images, files.labels[good])
 
 
 def _names(paths: list[Path]) -> str:

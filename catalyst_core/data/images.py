@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from catalyst_core.errors import DataError, shown
 
+DECODING = 1  # counts up when the same file would become another array
 MEGAPIXELS = 50  # larger images are refused
 _GREY = frozenset(("1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"))
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what Pillow raises on files that are not images

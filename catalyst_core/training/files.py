@@ -1,10 +1,8 @@
-"""Files that are there whole or not at all, and what to do when the disk is full."""
+"""Where a contender writes, and what to do when the disk is full."""
 
 import contextlib
 import errno
 import io
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+
+from catalyst_core.whole import writing
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -41,39 +41,16 @@ def packed(content: dict[str, Any]) -> bytes:
 
 
 def write_whole(path: Path, content: bytes, no_room: Callable[[OSError], None] = give_up) -> None:
-    """Write, flush to the disk, rename: whoever looks, also after a power cut, sees the old file or the whole new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write it whole (see `writing`). `no_room(error)` is called when the disk is full; then it is written again."""
     while True:
         try:
-            return _write(path, content)
+            with writing(path) as stream:
+                stream.write(content)
+            return
         except OSError as error:
             if error.errno not in FULL:
                 raise
             no_room(error)
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(scratch, path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """The new name survives a power cut too. Not every system lets a folder be opened."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextlib.contextmanager
