@@ -48,7 +48,8 @@ def _mark(sheet: Sheet, panel: Panel, row: pd.Series, look: Look, drawn: tuple[s
     value = row[column]
     whiskers = None
     if column == "correlation" and np.isfinite(row["low"]):
-        ends = {"array": [row["high"] - value], "arrayminus": [value - row["low"]]}
+        # A bootstrap's percentiles near the largest correlation that ties allow may lie below the correlation itself.
+        ends = {"array": [max(row["high"] - value, 0)], "arrayminus": [max(value - row["low"], 0)]}
         whiskers = {"type": "data", "symmetric": False, "thickness": 1.4, "width": 4} | ends
     is_first = column == "correlation" and place == 0
     sheet.add(
