@@ -14,7 +14,7 @@ $(VENV)/.installed: requirements.txt
 	$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
+$(VENV)/.installed-test: requirements-test.txt requirements-extras.txt $(VENV)/.installed
 	$(PIP) -r requirements-test.txt
 	@touch $@
 

@@ -4,13 +4,15 @@ A widget's key names the race that its default came from and the data set, so th
 widget with the right default; nothing is ever assigned to a widget.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 from pydantic import BaseModel
 from streamlit.delta_generator import DeltaGenerator
 
+from app import choices, images
+from catalyst_core import shelf
 from catalyst_core.catalog import DATASETS, METHODS, MODELS, Dataset, Model
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule, data_root
 from catalyst_core.errors import ConfigError, shown
@@ -19,8 +21,16 @@ SOLVERS = {"proximal": "Proximal steps (exact zeros)", "subgradient": "Penalty a
 MAGNITUDES = {"response": "Response", "folded": "BatchNorm folded in", "weight": "Weights alone"}
 ALLOCATIONS = {"uniform": "Every group alike", "global": "One ranking over all groups"}
 RAMPS = {"ramp": "Ramp", "constant": "Constant"}
+BOTH = "both"  # ways to fine-tune: two contenders
+RECOVERIES = {"full": "All weights", "adapters": "Low-rank adapters", "head": "The new head alone", BOTH: "Both, side by side"}
 BUDGETS = {"channels": "Share of the channels", "macs": "Share of the MACs"}
-AUGMENT = {None: "Colour images only", True: "Always", False: "Never"}
+AUGMENT = {
+    None: "Shift and flip colour images",
+    False: "Nothing",
+    "shift": "Shift",
+    True: "Shift and flip",
+    "strong": "Shift, flip, light, erase",
+}
 EPOCHS = {"dense_epochs": "Dense epochs", "sparse_epochs": "Sparse epochs", "finetune_epochs": "Fine-tuning epochs"}
 RATES = {"learning_rate": ("Learning rate", 0.01), "momentum": ("Momentum", 0.05), "weight_decay": ("Weight decay", 1e-4)}
 OF_DATA = ("image_size", "augment", "batch_size")
@@ -40,7 +50,8 @@ def setup_form(main: DeltaGenerator, more: DeltaGenerator, base: RaceConfig, tag
         with st.expander("Methods"):
             methods = {name: _Fields(values["methods"][name], f"{tag}@{name}").method(name) for name in values["methods"]}
         with st.expander("Training"):
-            training = _Fields(values, f"{tag}@{values['data']}").training()
+            kind = "@weights" * bool(values["weights"])  # other epochs are usual then
+            training = _Fields(values, f"{tag}@{values['data']}{kind}").training()
         title = _Fields(values, tag).text(RaceConfig, "title", "Name", placeholder="optional")
     return {**values, **training, "methods": methods, "title": title}
 
@@ -51,13 +62,15 @@ def to_config(values: dict[str, Any]) -> RaceConfig:
     data = {name: values[name] for name in OF_DATA} | {"name": values["data"], "folder": values["folder"].strip()}
     # An untouched preset stays a preset, so that the command which repeats the race stays short.
     data["train_images"] = None if values["train_images"] == preset.images else values["train_images"]
-    epochs = {name: None if values[name] == usual else values[name] for name, usual in zip(EPOCHS, preset.epochs, strict=True)}
+    usual_epochs = _usual_epochs(values["data"], values["weights"])
+    epochs = {name: None if values[name] == usual else values[name] for name, usual in usual_epochs.items()}
     if not values["methods"]:
         raise ConfigError("methods: choose at least one")
     return RaceConfig.build(
         data=data,
         model=values["model"],
-        methods=[_method_fields(name, settings) for name, settings in values["methods"].items()],
+        weights=values["weights"],
+        methods=[fields for name, settings in values["methods"].items() for fields in _contenders(name, settings)],
         pruning_ratio=values["pruning_ratio"],
         macs_ratio=values["macs_ratio"] if values["budget"] == "macs" else None,
         seeds=parse_seeds(values["seeds"]),
@@ -71,17 +84,18 @@ def from_config(config: RaceConfig) -> dict[str, Any]:
     preset, schedule = DATASETS[config.data.name], config.schedule
     epochs = {
         name: usual if getattr(schedule, name) is None else getattr(schedule, name)
-        for name, usual in zip(EPOCHS, preset.epochs, strict=True)
+        for name, usual in _usual_epochs(config.data.name, config.weights).items()
     }
     return {
         "data": config.data.name,
         "folder": config.data.folder,
         "model": config.model,
+        "weights": config.weights,
         "budget": "channels" if config.macs_ratio is None else "macs",
         "pruning_ratio": config.pruning_ratio,
         "macs_ratio": config.pruning_ratio if config.macs_ratio is None else config.macs_ratio,
         "seeds": ", ".join(str(seed) for seed in config.seeds),
-        "methods": {method.name: _shown_settings(method) for method in config.methods},
+        "methods": {method.name: _shown_settings(method, config.methods) for method in config.methods},
         "title": config.title,
         "train_images": config.data.train_images or preset.images,
         **{name: getattr(config.data, name) for name in OF_DATA},
@@ -99,14 +113,23 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def _shown_settings(method: MethodConfig) -> dict[str, Any]:
+def _shown_settings(method: MethodConfig, methods: Sequence[MethodConfig] = ()) -> dict[str, Any]:
+    """`methods`: of the race, where one that differs in nothing but its fine-tuning may stand beside it."""
+    beside = {one.recovery for one in methods if one.model_copy(update={"recovery": method.recovery}) == method}
+    shown = {"recovery": BOTH} if len(beside) > 1 else {}
     settings = method.model_dump(exclude={"name"})
-    return settings | {"strength": method.strength if method.strength is not None else METHODS[method.name].strength}
+    return settings | {"strength": method.strength if method.strength is not None else METHODS[method.name].strength} | shown
 
 
-def _method_fields(name: str, settings: dict[str, Any]) -> dict[str, Any]:
-    strength = settings.get("strength")
-    return {"name": name, **settings, "strength": None if strength == METHODS[name].strength else strength}
+def _contenders(name: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """One, or two that differ in how they are fine-tuned."""
+    strength, recovery = settings.get("strength"), settings.get("recovery", "full")
+    fields = {"name": name, **settings, "strength": None if strength == METHODS[name].strength else strength}
+    return [fields | {"recovery": one} for one in (_recoveries(name) if recovery == BOTH else (recovery,))]
+
+
+def _recoveries(name: str) -> tuple[str, str]:
+    return ("full", "head" if METHODS[name].cuts == "blocks" else "adapters")
 
 
 def _main_fields(values: dict[str, Any], tag: str) -> dict[str, Any]:
@@ -114,19 +137,21 @@ def _main_fields(values: dict[str, Any], tag: str) -> dict[str, Any]:
     data = fields.pick(DataConfig, "data", "Data", _titles(DATASETS), text=_help(DataConfig, "name") + ": " + _listed(DATASETS))
     if data != values["data"]:
         preset = DATASETS[data]
-        usual = dict(zip(EPOCHS, preset.epochs, strict=True))
-        values = values | usual | {"data": data, "folder": "", "model": preset.model, "train_images": preset.images}
+        fresh = {"data": data, "folder": "", "model": preset.model, "weights": "", "train_images": preset.images}
+        values = values | _usual_epochs(data, "") | fresh
     of_data = _Fields(values, f"{tag}@{data}")
     chosen = {"data": data, "image_size": None, "folder": ""}
     if data == "folder":
         where = f"{_help(DataConfig, 'folder')}. The data root is {data_root()}; CATALYST_DATA moves it."
         chosen["folder"] = of_data.text(DataConfig, "folder", "Folder below the data root", placeholder="flowers", text=where)
         chosen["image_size"] = of_data.number(DataConfig, "image_size", "Image size, pixels", step=8, placeholder="as they are")
-    about = _help(RaceConfig, "model") + ": " + _listed(MODELS)
-    chosen["model"] = of_data.pick(RaceConfig, "model", "Model", _titles(MODELS), text=about)
+        images.bring(chosen["folder"], chosen["image_size"])
+    chosen |= _network(of_data)
+    if bool(chosen["weights"]) != bool(values["weights"]):
+        values = values | {"dense_epochs": _usual_epochs(data, chosen["weights"])["dense_epochs"]}
     methods = st.multiselect(
         "Methods",
-        list(METHODS),
+        list(dict.fromkeys((*choices.methods(), *values["methods"]))),
         default=list(values["methods"]),
         format_func=lambda name: METHODS[name].title,
         help=_help(RaceConfig, "methods"),
@@ -145,6 +170,25 @@ def _main_fields(values: dict[str, Any], tag: str) -> dict[str, Any]:
     return values | chosen
 
 
+def _network(fields: "_Fields") -> dict[str, Any]:
+    """Which network, and with which weights; what a race names that is not here any more stays to be seen."""
+    about = _help(RaceConfig, "model") + ". " + _listed(MODELS)
+    current, weights = fields.values["model"], fields.values["weights"]
+    known = {current: MODELS[current].title} | _titles(choices.networks())
+    chosen = fields.pick(RaceConfig, "model", "Model", known, text=about)
+    files = dict.fromkeys((*shelf.listed(), *[weights] * bool(weights)))
+    if not files:
+        return {"model": chosen, "weights": ""}
+    titles = {"": "None: train it first"} | {name: name for name in files}
+    return {"model": chosen, "weights": fields.pick(RaceConfig, "weights", "Weights", titles)}
+
+
+def _usual_epochs(data: str, weights: str) -> dict[str, int]:
+    """The preset of a data set; a network with weights is trained already."""
+    usual = dict(zip(EPOCHS, DATASETS[data].epochs, strict=True))
+    return usual | {"dense_epochs": 0} if weights else usual
+
+
 def _formulas(methods: list[str]) -> None:
     """A card a method. Not inside an expander: a popover does not open in one that was opened by hand."""
     with st.popover("What they do", type="tertiary", icon=":material/info:"):
@@ -160,10 +204,16 @@ class _Fields:
 
     def method(self, name: str) -> dict[str, Any]:
         """The settings of one method."""
+        titles = {one: RECOVERIES[one] for one in (*_recoveries(name), BOTH)}
+        chosen = self.regularizing(name)
+        return chosen | {"recovery": self.pick(MethodConfig, "recovery", f"{METHODS[name].title}: fine-tuning", titles)}
+
+    def regularizing(self, name: str) -> dict[str, Any]:
+        """How it regularizes and chooses."""
         method = METHODS[name]
         if method.strength is None:
             st.caption(f"{method.title} has no strength.")
-            return {} if method.is_peer else self.allocation(method.title)
+            return {} if method.is_peer or method.cuts == "blocks" else self.allocation(method.title)
         settings = {"strength": self.number(MethodConfig, "strength", f"{method.title}: strength", step=method.strength / 10)}
         if method.is_peer:
             st.caption(f"{method.title} is {method.source}'s own code: solver, magnitude and allocation are its own.")
@@ -197,7 +247,7 @@ class _Fields:
         values: dict[str, Any] = {name: self.number(Schedule, name, label, step=1) for name, label in EPOCHS.items()}
         values["batch_size"] = self.number(DataConfig, "batch_size", "Batch size", step=8)
         values["train_images"] = self.number(DataConfig, "train_images", "Training images", step=100, placeholder="all of them")
-        values["augment"] = self.pick(DataConfig, "augment", "Flip and shift images", AUGMENT)
+        values["augment"] = self.pick(DataConfig, "augment", "Augmentation", AUGMENT)
         values |= {name: self.number(Schedule, name, label, step=step) for name, (label, step) in RATES.items()}
         values["recalibrate"] = self.tick(Schedule, "recalibrate", "Recalibrate BatchNorm after the cut")
         return values

@@ -11,7 +11,11 @@ from catalyst_core import figures, frames
 from catalyst_core.store import RunInfo, Store
 
 DRAWS = 200  # of the noise
-NO_LIMIT = "A random cut has no limit that noise could push a channel across."
+NO_LIMIT = "A cut that does not go by magnitude has no limit that noise could push a channel across."
+NO_ORDER = {
+    "random": "A random cut has no order of channels, so nothing can be told from what is stored.",
+    "depth": "A depth cut removes whole blocks and has no order of channels, so nothing can be told from what is stored.",
+}
 LARGEST_NOISE = 0.5  # in medians of the kept magnitudes
 KEPT: dict[str, Any] = {"format": "percent", "bind": "query-params", "persist_state": "session"}  # of a slider in the link
 COSTS = {"macs": "Multiply-accumulates", "params": "Parameters", "bytes": "File", "latency_ms": "Latency, one image"}
@@ -100,8 +104,8 @@ def layers(view: frames.RaceView, run: RunInfo) -> None:
 @context.guarded
 def what_if(view: frames.RaceView, run: RunInfo) -> None:
     """Another budget at once, on the margins that were stored before the run decided."""
-    if run.config.method.name == "random":
-        st.markdown("A random cut has no order of channels, so nothing can be told from what is stored.")
+    if sentence := NO_ORDER.get(run.config.method.name):
+        st.markdown(sentence)
         return
     step = panels.last_undecided(view.records[run.id])
     stored, curve = view.once(("what if", run.id, step), lambda: _stored(view, run, step))

@@ -45,7 +45,13 @@ def notices(store: Store, view: RaceView, away: str) -> list[str]:
     disk = room.lacking(store.files)
     if disk and not said:
         said = [f"The disk is full: {panels.plain(disk)}. Nothing can start until there is room."]
-    return [away] * bool(away) + said
+    return [away] * bool(away) + said + _refusals(view)
+
+
+def _refusals(view: RaceView) -> list[str]:
+    """What a watched loop could not be told, as it said last."""
+    told = [one for one in view.records.values() if one.info.config.data.is_own and one.note and not one.info.is_finished]
+    return [f"{panels.plain(words.contender(one.info))}: {panels.plain(one.note)}." for one in told]
 
 
 def render_notices(place: DeltaGenerator, said: list[str]) -> None:
@@ -69,7 +75,10 @@ def all_go_on(store: Store, race_id: str) -> None:
 
 
 def render_failures(store: Store, view: RaceView) -> None:
-    """Why contenders failed, with the last lines of their logs, and a button each; many of them in a box that scrolls."""
+    """Why contenders failed, with the last lines of their logs, and a button each; many of them in a box that scrolls.
+
+    What was only watched has no button.
+    """
     failed = [run for run in view.race.runs if run.state == "failed"]
     with st.container(height=SCROLLED if len(failed) > SHOWN_WHOLE else "content", border=False):
         for run in failed:
@@ -81,6 +90,8 @@ def _failure(store: Store, run: RunInfo) -> None:
     left, right = st.columns([8, 1])
     with left:
         panels.render_failures([run])
+    if run.config.data.is_own:
+        return
     text = reason or f"From step {run.step} on, as if nothing had happened"
     button: dict[str, Any] = {"disabled": bool(reason), "help": text, "width": "stretch", "key": f"go_on_{run.id}_{run.attempt}"}
     right.button("Go on", on_click=go_on, args=(store, run.id), **button)

@@ -77,7 +77,7 @@ def render_failures(runs: Sequence[RunInfo]) -> None:
 
 
 def _methods(race: RaceLine) -> str:
-    return ", ".join(METHODS[name].title if name in METHODS else name for name in race.methods)
+    return ", ".join(METHODS[name].title for name in race.methods)
 
 
 def race_text(race: RaceLine) -> str:

@@ -4,9 +4,10 @@ from typing import Any
 
 import streamlit as st
 
-from app import access, context, forms, live, panels, words
+from app import access, context, forms, live, networks, panels, words
 from app.gallery import Sight, gallery
 from catalyst_core import figures, frames
+from catalyst_core.catalog import WATCHED
 from catalyst_core.config import RaceConfig
 from catalyst_core.engine import launcher
 from catalyst_core.errors import NotFoundError
@@ -38,6 +39,7 @@ def setup(store: Store, newest: RaceInfo | None) -> None:
                 context.say()
     st.title("Race pruning methods against each other")
     panels.render_welcome()
+    networks.bring(values)
     if reason:
         st.info(reason)
     render_newest(newest)
@@ -68,11 +70,15 @@ def render_newest(newest: RaceInfo | None) -> None:
 
 
 def base_race(store: Store) -> RaceInfo | None:
-    """The race whose settings the form begins with, if the URL names one."""
+    """The race whose settings the form begins with, if the URL names one that was run here."""
     if not (wanted := st.query_params.get("from")):
         return None
     try:
-        return store.race(wanted)
+        found = store.race(wanted)
     except NotFoundError as error:
         st.error(context.sentence(error))
         return None
+    if found.config.data.is_own:
+        st.info(f"The form cannot begin with the settings of {panels.plain(found.title)}: {WATCHED}.")
+        return None
+    return found

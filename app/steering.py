@@ -13,7 +13,7 @@ import streamlit as st
 
 from app import access, context, forms
 from catalyst_core.catalog import METHODS
-from catalyst_core.changes import WORDS
+from catalyst_core.changes import OF_THE_LOOP, WORDS
 from catalyst_core.engine import launcher
 from catalyst_core.events import AUTOMATIC, Command, SettingChanged, SettingName, Value
 from catalyst_core.figures import style
@@ -51,7 +51,8 @@ def settings(race: RaceInfo) -> list[Setting]:
     if any(run.config.method.start_ratio is None for run in race.runs):
         name: SettingName = "pruning_ratio" if config.macs_ratio is None else "macs_ratio"
         found.append(Setting(name, None, config.macs_ratio or config.pruning_ratio))
-    return [*found, Setting("learning_rate", None, config.schedule.learning_rate)]
+    rate = Setting("learning_rate", None, config.schedule.learning_rate)
+    return [one for one in (*found, rate) if _can_be_told(race, one.name)]
 
 
 def options(race: RaceInfo) -> list[Setting]:
@@ -59,11 +60,16 @@ def options(race: RaceInfo) -> list[Setting]:
     found: list[Setting] = []
     for run in _regularized(race):
         method = run.config.method
-        if not METHODS[method.name].is_peer:
+        if not METHODS[method.name].is_peer and _can_be_told(race, "solver"):
             found.append(Setting("solver", run.label, method.solver))
-        if method.name == "catalyst" and method.start_ratio is None:
+        if method.name == "catalyst" and method.start_ratio is None and _can_be_told(race, "schedule"):
             found.append(Setting("schedule", run.label, method.schedule))
     return found
+
+
+def _can_be_told(race: RaceInfo, name: SettingName) -> bool:
+    """A loop that is only watched does not take everything."""
+    return not (race.config.data.is_own and name in OF_THE_LOOP)
 
 
 def _regularized(race: RaceInfo) -> list[RunInfo]:
@@ -184,8 +190,10 @@ def _steps(title: str, limits: tuple[float, float], value: Value, arguments: dic
 
 def _strength(setting: Setting, value: Value, arguments: dict[str, object]) -> None:
     assert setting.label is not None
-    limits = METHODS[setting.label.split()[0]].strength_range
-    _steps(f"Strength: {style.title(setting.label)}", limits, value, arguments)
+    low, high = METHODS[setting.label.split()[0]].strength_range
+    if 0 < float(value) < low or high < float(value):  # a loop of somebody's own, with another optimizer's learning rates
+        low, high = float(value) / 10, float(value) * 10
+    _steps(f"Strength: {style.title(setting.label)}", (low, high), value, arguments)
 
 
 def _rate(setting: Setting, value: Value, arguments: dict[str, object]) -> None:

@@ -30,6 +30,7 @@ HELP = {
     "Logits moved": "Largest change of a logit by the cut itself, in float64: lossless means at most 1e-10",
     "Gap": "Decision gap: how far kept and pruned magnitudes were apart, in medians of the kept ones",
     "Bias": "Rank correlation of the initial magnitude with survival, within groups: 0 is unbiased",
+    "Trained again": "Parameters that fine-tuning trains, beside those of the small network: all, adapters, or a new head",
     "Best at": "Best of its race by the mean, before rounding",
 }
 
@@ -56,6 +57,7 @@ def ledger_table(summary: pd.DataFrame) -> pd.DataFrame:
         "Bias": _text(summary, "magnitude_bias", _signed),
         "Training": _text(summary, "train_seconds", _seconds),
         "Regularizer": _text(summary, "regularizer_seconds", _seconds),
+        "Trained again": _of(summary, "trained_params", "params"),
     }
     return pd.DataFrame(columns)
 

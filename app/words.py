@@ -3,8 +3,8 @@
 import math
 from datetime import UTC, datetime
 
-from catalyst_core.catalog import MODELS
-from catalyst_core.config import RaceConfig
+from catalyst_core.catalog import MODELS, WATCHED
+from catalyst_core.config import ContenderConfig, RaceConfig
 from catalyst_core.figures import style
 from catalyst_core.figures.words import size as size
 from catalyst_core.store import RaceInfo, RunInfo
@@ -34,6 +34,12 @@ WHAT_NOW = {
     "completed": "The ledger and the files are on the Results page.",
     "stopped": "What was measured by then is on the Results page; a stopped contender can go on where it was, uncut.",
     "failed": "The reasons are listed on the Race page; a failed contender can go on where it was.",
+}
+CANNOT = f"It cannot go on from here: {WATCHED}."
+OF_A_WATCHED = WHAT_NOW | {
+    "stopping": "Its own training loop was asked to stop, and decides when.",
+    "stopped": f"What was measured by then is on the Results page. {CANNOT}",
+    "failed": f"The reason is on the Race page. {CANNOT}",
 }
 
 WAITING = "Nothing is lost: it goes on from the same step, by itself."
@@ -73,8 +79,7 @@ def facts(race: RaceInfo) -> str:
     if len(config.seeds) < 5:
         seeds = f"seed{'s' * (len(config.seeds) > 1)} " + ", ".join(str(seed) for seed in config.seeds)
     parts = [
-        config.data.folder or config.data.name,
-        MODELS[config.model].title,
+        *([WATCHED] if config.data.is_own else [config.data.folder or config.data.name, MODELS[config.model].title]),
         f"{percent(config.pruning_ratio)} of the channels to prune"
         if config.macs_ratio is None
         else f"{percent(config.macs_ratio)} of the MACs to remove",
@@ -96,10 +101,15 @@ def tally(race: RaceInfo) -> str:
 def state(race: RaceInfo) -> str:
     """How a race stands, with what can be done about it: two sentences."""
     waits = race.state == "paused" and any(run.note for run in race.runs)
-    said = [WAITING if waits else WHAT_NOW[race.state]]
+    said = [WAITING if waits else what_now(race.config, race.state)]
     if race.state != "failed" and any(run.state == "failed" for run in race.runs):
         said.append(WHAT_NOW["failed"])
     return f"{tally(race)}. {' '.join(said)}"
+
+
+def what_now(config: RaceConfig | ContenderConfig, state: str) -> str:
+    """What a race or contender in this state does, and what can be done about it."""
+    return (OF_A_WATCHED if config.data.is_own else WHAT_NOW)[state]
 
 
 def plain_state(state: str) -> str:

@@ -21,9 +21,11 @@ _HOMES = {
     "RaceConfig": "config",
     "open_store": "store",
     "train": "training",
+    "watch": "watching",
     "audit_run": "frames",
     "rescale_audit": "training.rescale",
     "write_bundle": "export",
+    "write_model": "deploy",
 }
 
 __version__ = "0.1.0"

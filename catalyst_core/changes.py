@@ -5,12 +5,13 @@ from typing import get_args
 
 from pydantic import ValidationError
 
-from catalyst_core.catalog import METHODS
+from catalyst_core.catalog import METHODS, WATCHED
 from catalyst_core.config import ContenderConfig, Ramp, Schedule, Solver
 from catalyst_core.errors import BudgetError, ConfigError, StrengthError, shown
 from catalyst_core.events import SettingName, Value
 
 NAMES: tuple[SettingName, ...] = get_args(SettingName)
+OF_THE_LOOP: tuple[SettingName, ...] = ("learning_rate", "solver", "schedule")  # what only a loop of ours can change
 WORDS = {"solver": get_args(Solver), "schedule": get_args(Ramp)}
 MOST_STRENGTH = 1e4
 
@@ -23,6 +24,8 @@ def checked(config: ContenderConfig, name: str, value: Value | None) -> Value:
     """
     if name not in NAMES:
         raise ConfigError(f"{shown(name)} cannot be changed while a race runs: one of {', '.join(NAMES)}")
+    if config.data.is_own and name in OF_THE_LOOP:
+        raise ConfigError(f"{name} cannot be changed from here: {WATCHED}")
     if name in WORDS:
         return _word(config, name, value)
     number = _number(name, value)

@@ -12,20 +12,24 @@ import unicodedata
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, DatasetName, MethodName, ModelName
+from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, OWN, DatasetName, check_method, check_model
 from catalyst_core.errors import ConfigError, StrengthError, shown
 
 Magnitude = Literal["response", "folded", "weight"]
 Solver = Literal["proximal", "subgradient"]
 Allocation = Literal["uniform", "global"]
 Ramp = Literal["ramp", "constant"]
+Recovery = Literal["full", "adapters", "head"]
+NAMED = r"^[A-Za-z0-9_]+(:[A-Za-z0-9_.]+)?$"
 VARIANT = r"^([A-Za-z0-9.@=+_-]([A-Za-z0-9 .@=+_-]*[A-Za-z0-9.@=+_-])?)?$"
 TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # marks that set the direction of text
 RAMP = (0.3, 2.0)  # catalyst: factors on the strength, geometric from the first to the second ...
 RAMP_SHARE = 0.6  # ... over this share of the sparse steps
 EVIDENCE_SHARE = 0.1  # catalyst: of the sparse steps, in front of the ramp, in which it only watches the gradients
+# What may be said -> what a race keeps: races were stored with True and False before there were names.
+AUGMENTATIONS: dict[str, Any] = {"none": False, "shift": "shift", "shift_flip": True, "strong": "strong"}
 
 
 class _Config(BaseModel):
@@ -42,7 +46,20 @@ class DataConfig(_Config):
     )
     image_size: int | None = Field(None, ge=8, le=512, description="for 'folder': pixels a side that images are resized to")
     batch_size: int = Field(64, ge=8, le=4096, description="images a step")
-    augment: bool | None = Field(None, description="flip and shift training images at random; None: colour images only")
+    augment: bool | Literal["shift", "strong"] | None = Field(
+        None,
+        description="what happens to training images at random: none, shift, shift_flip, or strong (also brightness, contrast "
+        "and erased rectangles); None: shift_flip for colour images only",
+    )
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _a_name_or_what_it_stands_for(cls, given: Any) -> Any:
+        if given is None or isinstance(given, bool):
+            return given
+        if not isinstance(given, str) or given not in AUGMENTATIONS:
+            raise ValueError(f"one of {', '.join(AUGMENTATIONS)} is wanted, not {shown(given)}")
+        return AUGMENTATIONS[given]
 
     @model_validator(mode="after")
     def _folder_is_named(self) -> Self:
@@ -50,11 +67,16 @@ class DataConfig(_Config):
             raise ValueError("'folder' names an image folder below the data root, for the data set 'folder' and no other")
         return self
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the race was only watched: data, network and loop are its owner's."""
+        return self.name == OWN
+
 
 class MethodConfig(_Config):
     """One method with its settings."""
 
-    name: MethodName = Field(description="method")
+    name: str = Field(max_length=40, pattern=NAMED, description="method")
     strength: float | None = Field(None, gt=0, le=1e4, description="lambda (catalyst: a factor on its ramp); None: the default")
     start_ratio: float | None = Field(None, gt=0, le=100, description="catalyst only: fixed ratio c = D/n instead of a budget")
     evidence_share: float | None = Field(
@@ -67,6 +89,11 @@ class MethodConfig(_Config):
     allocation: Allocation = Field("uniform", description="the budget in every group alike, or by one ranking over all groups")
     keep_at_least: float | None = Field(
         None, ge=0, lt=1, description="global allocation only: share of every group that stays, and 1 channel; None: 0.1"
+    )
+    recovery: Recovery = Field(
+        "full",
+        description="how the smaller network is fine-tuned: all its weights; low-rank adapters beside frozen weights, biases and "
+        "normalisations only; or, depth only, its new head alone",
     )
     variant: str = Field("", max_length=40, pattern=VARIANT, description="a name that tells a fork from its origin")
 
@@ -95,6 +122,12 @@ class MethodConfig(_Config):
             raise ValueError("a fixed start_ratio has no evidence_share and no schedule: its strength is constant")
         if METHODS[self.name].strength is None and self.strength is not None:
             raise ValueError(f"{self.name} has no strength")
+        whole_blocks = METHODS[self.name].cuts == "blocks"
+        if self.recovery == ("adapters" if whole_blocks else "head"):
+            allowed = "full or head: it has a new head" if whole_blocks else "full or adapters: it has no new head"
+            raise ValueError(f"recovery of {self.name} is {allowed}")
+        if whole_blocks and self.allocation != "uniform":
+            raise ValueError(f"{self.name} removes whole blocks: there is no allocation to choose")
         if self.keep_at_least is not None and self.allocation == "uniform":
             raise ValueError("keep_at_least is a setting of global allocation, not of uniform")
         if self.start_ratio is not None and self.allocation == "global":
@@ -138,13 +171,16 @@ class MethodConfig(_Config):
         if self.keep_at_least is not None:
             parts.append(f"keep={self.keep_at_least:g}")
         parts += ["canonical"] * self.canonicalize
+        parts += [self.recovery] * (self.recovery != "full")
         return " ".join(parts + [f"({self.variant})"] * bool(self.variant))
 
 
 class Schedule(_Config):
     """How long, and with which optimizer (SGD with momentum). None: the data set's preset."""
 
-    dense_epochs: int | None = Field(None, ge=1, le=1000, description="epochs of dense training, shared by all contenders")
+    dense_epochs: int | None = Field(
+        None, ge=0, le=1000, description="epochs of dense training, shared by all contenders; 0, the preset, with given weights"
+    )
     sparse_epochs: int | None = Field(None, ge=1, le=1000, description="epochs with the regularizer")
     finetune_epochs: int | None = Field(None, ge=0, le=1000, description="epochs after the cut")
     learning_rate: float = Field(0.1, gt=0, le=10, description="peak; one cosine over dense, one over sparse + finetune")
@@ -157,7 +193,8 @@ class RaceConfig(_Config):
     """A whole race: contenders = methods x seeds."""
 
     data: DataConfig = DataConfig()
-    model: ModelName = Field("cnn", description="network")
+    model: str = Field("cnn", max_length=100, pattern=NAMED, description="network: ours, or torchvision:NAME or timm:NAME")
+    weights: str = Field("", max_length=200, description="of a trained network: a file below the models folder; '': none")
     methods: tuple[MethodConfig, ...] = Field(
         tuple(MethodConfig(name=name) for name in DEFAULT_METHODS), min_length=1, max_length=40, description="contenders"
     )
@@ -175,6 +212,8 @@ class RaceConfig(_Config):
         twice = {label for label in labels if labels.count(label) > 1}
         if twice:
             raise ValueError(f"{sorted(twice)[0]!r} is listed twice; give the two different settings")
+        if self.schedule.dense_epochs == 0 and not self.weights:
+            raise ValueError("dense_epochs must be at least 1 where no weights are given: an untrained network tells nothing")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a seed is listed twice")
         if any(not 0 <= seed < 2**31 for seed in self.seeds):
@@ -188,8 +227,14 @@ class RaceConfig(_Config):
             config = cls(**fields)
         except ValidationError as error:
             raise ConfigError(_sentence(error)) from None
-        # What follows is not part of the model: races that were stored before it was refused must stay readable.
-        for where, text in (("title", config.title), ("data.folder", config.data.folder)):
+        if config.data.is_own:  # what it trains, and how, is not ours to check
+            _check_visible("title", config.title)
+            return config
+        # What follows is not part of the model: races that were stored before it was refused, or elsewhere, must stay readable.
+        check_model(config.model)
+        for method in config.methods:
+            check_method(method.name)
+        for where, text in (("title", config.title), ("data.folder", config.data.folder), ("weights", config.weights)):
             _check_visible(where, text)
         for method in config.methods:
             most = method.strength_below(config.schedule.learning_rate)
@@ -200,18 +245,26 @@ class RaceConfig(_Config):
                 )
         return config
 
+    @property
+    def unknown(self) -> set[str] | None:
+        """The fields that say nothing about a watched race, for `model_dump`; None for one of ours."""
+        return {"data", "model", "weights", "schedule"} if self.data.is_own else None
+
     def contenders(self) -> list["ContenderConfig"]:
         """One a method and seed, in the order given, seeds outermost."""
         return [self.contender(method, seed) for seed in self.seeds for method in self.methods]
 
     def contender(self, method: MethodConfig, seed: int) -> "ContenderConfig":
         """This race as seen by one of its contenders, with the data set's preset filled in."""
-        preset = DATASETS[self.data.name]
-        dense, sparse, finetune = preset.epochs
+        preset = DATASETS.get(self.data.name)  # a watched race has none
+        dense, sparse, finetune = preset.epochs if preset else (None, None, None)
+        if self.weights:
+            dense = 0
         chosen = self.schedule
         return ContenderConfig(
-            data=self.data.model_copy(update={"train_images": self.data.train_images or preset.images}),
+            data=self.data.model_copy(update={"train_images": self.data.train_images or (preset.images if preset else None)}),
             model=self.model,
+            weights=self.weights,
             method=method,
             pruning_ratio=self.pruning_ratio,
             macs_ratio=self.macs_ratio,
@@ -227,10 +280,11 @@ class RaceConfig(_Config):
 
 
 class ContenderConfig(_Config):
-    """Everything one worker needs to know; presets are filled in, so no field of the schedule is None."""
+    """Everything one worker needs to know; presets are filled in, so no field of the schedule is None, but of a watched race."""
 
     data: DataConfig
-    model: ModelName
+    model: str
+    weights: str = ""
     method: MethodConfig
     pruning_ratio: float
     macs_ratio: float | None = None  # the budget, where given
@@ -245,7 +299,9 @@ class ContenderConfig(_Config):
     def dense_key(self) -> str:
         """Name of the dense checkpoint that all contenders with the same dense stage share: a hash of what shapes it."""
         schedule = self.schedule.model_dump(include={"dense_epochs", "learning_rate", "momentum", "weight_decay"})
-        parts = [self.data.model_dump(), self.model, self.seed, schedule]
+        parts: list[Any] = [self.data.model_dump(), self.model, self.seed, schedule]
+        if self.weights:
+            parts.append(self.weights)
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -271,6 +327,11 @@ def data_root() -> Path:
     return Path(os.environ.get("CATALYST_DATA") or home() / "data").expanduser()
 
 
+def models_root() -> Path:
+    """The only place that weights of trained networks are read from: $CATALYST_MODELS or <home>/models."""
+    return Path(os.environ.get("CATALYST_MODELS") or home() / "models").expanduser()
+
+
 def _check_visible(where: str, text: str) -> None:
     """Refuse what would break lines, move a terminal's cursor or turn around the text beside it."""
     hidden = next((one for one in text if unicodedata.category(one) in ("Cc", "Zl", "Zp") or one in TURNING), None)
@@ -284,6 +345,8 @@ def _sentence(error: ValidationError) -> str:
     said = first["msg"].removeprefix("Value error, ")
     if first["type"] == "string_pattern_mismatch":
         said = "only letters a to z, digits, spaces inside and . @ = + - _ are allowed"
+        if first["loc"][-1] in ("name", "model"):
+            said = "only letters a to z, digits and _ are allowed, and : in front of a network of another library"
     got = "" if first["type"] in ("value_error", "missing") else f", not {shown(first['input'])}"
     said = said[0].lower() + said[1:]
     return f"{where}: {said}{got}" if where else said

@@ -56,7 +56,7 @@ def show(store: Store, view: frames.RaceView, run: RunInfo) -> None:
     if note := panels.example_note(view.race):
         st.caption(f"{note} It ships without its checkpoints, so what has to be measured anew needs a race of your own.")
     if run.state in MOVING:
-        st.info(f"{words.contender(run)}: {words.doing(run)}. {words.WHAT_NOW[run.state]}")
+        st.info(f"{words.contender(run)}: {words.doing(run)}. {words.what_now(run.config, run.state)}")
     panels.render_failures([run])
     panels.render_certificate(run, view.records[run.id].pruned)
     lab.render_costs(run)

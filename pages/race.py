@@ -51,13 +51,15 @@ def header(store: Store, race: RaceInfo) -> None:
     with right.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         reason = access.why_not()
         viewer: dict[str, Any] = {"disabled": True, "help": reason} if reason else {}
+        watched = race.config.data.is_own
         for name, wanted in BUTTONS.items():
-            if not race.is_finished:
+            if not race.is_finished and (name == "stop" or not watched):
                 settings = {"disabled": not wanted & states} | viewer
                 st.button(name.capitalize(), on_click=command, args=(store, race.id, name), key=f"race_{name}", **settings)
-        if states & {"failed", "stopped"}:
+        if states & {"failed", "stopped"} and not watched:
             st.button("Go on with all", on_click=lives.all_go_on, args=(store, race.id), **GO_ON_HELP | viewer)
-        st.button("Change and race again", on_click=context.new_race, args=(race.id,))
+        if not watched:
+            st.button("Change and race again", on_click=context.new_race, args=(race.id,))
         st.button("New race", on_click=context.new_race)
     st.caption(f"{panels.plain(words.facts(race))}  \n{words.state(race)}")
     if note := panels.example_note(race):

@@ -285,7 +285,7 @@ def _cut(population: Population, step: int, groups: dict[str, int]) -> Iterator[
 
 
 def _ledger(contender: ContenderConfig, population: Population, groups: dict[str, int]) -> dict[str, Any]:
-    good = {"catalyst": 0.97, "l1": 0.61, "group_lasso": 0.72, "none": 0.24, "random": 0.11}[population.method]
+    good = {"catalyst": 0.97, "l1": 0.61, "group_lasso": 0.72, "none": 0.24, "random": 0.11}.get(population.method, 0.7)
     wobble = population.rng.normal(0, 0.005)
     channels = sum(groups.values())
     return {

@@ -4,9 +4,12 @@ import argparse
 import sys
 
 from catalyst_core.cli.report import print_json
+from catalyst_core.config import RaceConfig
+from catalyst_core.data import check_data
 from catalyst_core.errors import ConfigError
 
 MOST_STEPS = 10_000
+MOST_THREADS = 256
 REGULARIZERS = (
     "The networks are torchvision's resnet18 and resnet50 and two of the product's own, the images 32 x 32 (cnn: 8 x 8): "
     "training steps are shorter than with 224 x 224, so the ratios are larger. In the JSON object, each regularizer's number is "
@@ -31,8 +34,8 @@ def regularizers(options: argparse.Namespace) -> int:
     """Regularizer seconds as a share of the training step, ours and Torch-Pruning's."""
     if not 1 <= options.steps <= MOST_STEPS:
         raise ConfigError(f"--steps must lie in 1..{MOST_STEPS}, not {options.steps}")
-    if not 1 <= options.threads <= 256:
-        raise ConfigError(f"--threads must lie in 1..256, not {options.threads}")
+    if not 1 <= options.threads <= MOST_THREADS:
+        raise ConfigError(f"--threads must lie in 1..{MOST_THREADS}, not {options.threads}")
     from catalyst_core.bench.regularizers import measure  # imports torch
 
     found = measure(options.steps, options.threads)
@@ -47,6 +50,32 @@ def regularizers(options: argparse.Namespace) -> int:
         print(f"{name:26}" + "".join(f"{100 * one['ratios'][name]:10.3f} %" for one in networks.values()))
     kept, indices = found["state_bytes_per_channel"], found["bookkeeping_bytes_per_channel"]
     print(f"catalyst keeps {kept:.1f} bytes of state a channel, and {indices:.1f} of indices and working space")
+    return 0
+
+
+def feeding(options: argparse.Namespace) -> int:
+    """How long a training step waits for its images."""
+    if not 1 <= options.steps <= MOST_STEPS:
+        raise ConfigError(f"--steps must lie in 1..{MOST_STEPS}, not {options.steps}")
+    if not 1 <= options.threads <= MOST_THREADS:
+        raise ConfigError(f"--threads must lie in 1..{MOST_THREADS}, not {options.threads}")
+    config = None
+    if options.dataset or options.folder:
+        config = RaceConfig.build(data={"name": options.dataset or "folder", "folder": options.folder}).data
+        check_data(config)
+    from catalyst_core.bench.feeding import measure  # imports torch
+
+    found = measure(options.steps, options.threads, config)
+    if options.json:
+        print_json(found)
+        return 0
+    side = "{} x {} x {}".format(*found["image"])
+    print(f"{found['model']}, {found['images']} images of {side}, {found['batch']} a step, {found['threads']} thread(s)")
+    for name, one in found["presets"].items():
+        share = f"{100 * one['data_wait']:.2f} % of a step"
+        print(f"  {name:12} {one['wait_ms']:8.2f} ms for a batch, {one['step_ms']:8.1f} ms for training on it: {share}")
+    if found["load_s"]:
+        print("  loaded in {:.1f} s, again in {:.1f} s".format(*found["load_s"]))
     return 0
 
 

@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import json
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -16,13 +17,13 @@ from catalyst_core.bench.ledger.suites import SUITES, Suite, Task
 from catalyst_core.catalog import DATASETS, MODELS
 from catalyst_core.cli.racing import going, numbers, share_done
 from catalyst_core.cli.report import print_json
-from catalyst_core.config import RaceConfig
+from catalyst_core.config import RaceConfig, parse_method
 from catalyst_core.data import check_data
 from catalyst_core.errors import ConfigError, shown
 from catalyst_core.store import RaceInfo
 
-GIVEN = ("dataset", "folder", "model", "train_images", "ratios", "seeds")  # options that change what is raced
-NAMED = ("dataset", "model", "ratios", "seeds")  # those that the default folder is named after
+GIVEN = ("dataset", "folder", "model", "train_images", "ratios", "seeds", "also")  # options that change what is raced
+NAMED = ("dataset", "model", "ratios", "seeds", "also")  # those that the default folder is named after
 
 
 def ledger(options: argparse.Namespace) -> int:
@@ -68,7 +69,7 @@ def table(options: argparse.Namespace) -> int:
 
 
 def chosen_suite(options: argparse.Namespace) -> Suite:
-    """The suite with the seeds, ratios and data set that were asked for. Raises ConfigError."""
+    """The suite with the seeds, ratios, data set and further methods that were asked for. Raises ConfigError."""
     suite = SUITES[options.suite]
     if options.dataset:
         suite = _elsewhere(suite, _task(options))
@@ -78,6 +79,11 @@ def chosen_suite(options: argparse.Namespace) -> Suite:
         ratios = tuple(dict.fromkeys(numbers(options.ratios, float, "--ratios")))
         first = {heat.task: heat for heat in reversed(suite.heats)}  # where the whole field races
         suite = replace(suite, heats=tuple(replace(heat, ratios=ratios) for heat in suite.heats if heat is first[heat.task]))
+    if options.also:
+        more = tuple(parse_method(text) for text in options.also.split(","))
+        for method in more:
+            RaceConfig.build(methods=[method])
+        suite = replace(suite, heats=tuple(replace(heat, methods=(*heat.methods, *more)) for heat in suite.heats))
     if options.seeds:
         seeds = tuple(numbers(options.seeds, int, "--seeds"))
         apart = next(seed for seed in itertools.count(suite.sweep.seed) if seed not in seeds)
@@ -91,6 +97,8 @@ def _task(options: argparse.Namespace) -> Task:
     preset = DATASETS.get(options.dataset)
     model = options.model or (preset.model if preset else "cnn")
     known = RaceConfig.build(data={"name": options.dataset, **data}, model=model)
+    if preset is None:
+        raise ConfigError(f"--dataset {shown(options.dataset)}: one of {', '.join(DATASETS)}")
     title = f"{DATASETS[known.data.name].title}, {MODELS[known.model].title}"
     notes = [f"Folder {options.folder}."] if options.folder else []
     images = known.contenders()[0].data.train_images
@@ -116,7 +124,7 @@ def command(options: argparse.Namespace) -> str:
 def _folder(options: argparse.Namespace) -> str:
     """'ledger-quick', and what else was asked for, so that one report does not take another's place."""
     asked = [f"{name}-{value}" for name in NAMED if (value := getattr(options, name))]
-    return "-".join(["ledger", options.suite, *asked]).replace(",", "-").replace(" ", "")
+    return re.sub(r"[,:=]", "-", "-".join(["ledger", options.suite, *asked]).replace(" ", ""))
 
 
 def _check_place(out: Path, options: argparse.Namespace) -> None:

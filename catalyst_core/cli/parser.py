@@ -7,7 +7,19 @@ from typing import Any, NoReturn
 
 from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, MODELS
 from catalyst_core.changes import NAMES
-from catalyst_core.cli import archives, auditing, benching, commands, ledgers, racing, steering
+from catalyst_core.cli import (
+    archives,
+    auditing,
+    benching,
+    commands,
+    deploying,
+    images,
+    ledgers,
+    networks,
+    others,
+    racing,
+    steering,
+)
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
 from catalyst_core.errors import SHOWN, shown
 
@@ -23,6 +35,7 @@ examples:
 The dashboard (`streamlit run app/main.py`) shows the same races: both read one store."""
 
 
+NETWORKS = "network: ours, registered, torchvision:NAME or timm:NAME (default: the one that suits the data set)"
 RACE = ("RACE", "the race's id, or the beginning of it")
 RACE_OR_RUN = ("RACE|RUN", "a race's id or the beginning of it, for all its contenders; or the id of one run")
 PRIORITY = "-100 to 100: the larger, the sooner a queued contender starts"
@@ -49,12 +62,29 @@ def build_parser() -> argparse.ArgumentParser:
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_race(subparsers)
+    _add_network(subparsers)
     _add_looks(subparsers)
     _add_archives(subparsers)
+    images.add_commands(subparsers, _add)
+    others.add_commands(subparsers, _add)
+    deploying.add_commands(subparsers, _add)
     _add_steering(subparsers)
     _add_audit(subparsers)
     _add_bench(subparsers)
     return parser
+
+
+def _add_network(subparsers: Any) -> None:
+    sentence = "what can be pruned of a network, what cannot and why, its costs, and a trial of the cut"
+    network = subparsers.add_parser("network", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
+    network.set_defaults(command=networks.network)
+    network.add_argument("--model", metavar="NAME", help=NETWORKS)
+    network.add_argument("--weights", default="", metavar="FILE", help=_help(RaceConfig, "weights"))
+    network.add_argument("--dataset", default="digits", metavar="NAME", help="data set (default: digits)")
+    for name, kind in {"folder": str, "image_size": int}.items():
+        network.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(DataConfig, name))
+    network.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=_help(RaceConfig, "pruning_ratio", "0.5"))
+    network.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_looks(subparsers: Any) -> None:
@@ -143,6 +173,14 @@ def _add_bench(subparsers: Any) -> None:
     audited.set_defaults(command=benching.audits)
     audited.add_argument("--draws", type=int, default=200, metavar="N", help="of the noise and the bootstrap (default: 200)")
     audited.add_argument("--json", action="store_true", help="print one JSON object")
+    sentence = "how long a training step waits for its images, as a share of the step, and how long loading them takes"
+    fed = kinds.add_parser("data", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
+    fed.set_defaults(command=benching.feeding)
+    fed.add_argument("--dataset", metavar="NAME", help="data set (default: made-up images like CIFAR-10's)")
+    fed.add_argument("--folder", default="", metavar="PATH", help=_help(DataConfig, "folder"))
+    fed.add_argument("--steps", type=int, default=50, metavar="N", help="timed steps a preset (default: 50)")
+    fed.add_argument("--threads", type=int, default=1, metavar="N", help="torch threads (default: 1)")
+    fed.add_argument("--json", action="store_true", help="print one JSON object")
     sentence = "what the engine survives and costs: kills, appending, reading, being watched, long lists (20 minutes)"
     survived = kinds.add_parser("engine", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
     survived.set_defaults(command=benching.engine)
@@ -166,6 +204,7 @@ def _add_ledger(kinds: Any) -> None:
     ledger.add_argument("--out", metavar="DIR", help=places)
     ledger.add_argument("--seeds", metavar="LIST", help="instead of the suite's; fewer than three are no result")
     ledger.add_argument("--ratios", metavar="LIST", help="budgets that everybody races at, instead of the suite's")
+    ledger.add_argument("--also", metavar="LIST", help="methods that race in addition, as for race: registered ones, say")
     sentence = "instead of the suite's: its own schedule, the contenders of the suite's first task, no studies, no audits"
     ledger.add_argument("--dataset", metavar="NAME", help=f"data set {sentence}")
     for name, kind in {"folder": str, "train_images": int}.items():
@@ -206,7 +245,8 @@ def _add_race(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     race.add_argument("--dataset", default="digits", metavar="NAME", help="data set (default: digits)")
-    race.add_argument("--model", metavar="NAME", help="network (default: the one that suits the data set)")
+    race.add_argument("--model", metavar="NAME", help=NETWORKS)
+    race.add_argument("--weights", default="", metavar="FILE", help=_help(RaceConfig, "weights"))
     usual = ",".join(DEFAULT_METHODS)
     race.add_argument("--methods", default=usual, metavar="LIST", help=f"comma-separated (default: {usual})")
     race.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=_help(RaceConfig, "pruning_ratio", "0.5"))
@@ -223,10 +263,13 @@ def _add_race(subparsers: Any) -> None:
     race.add_argument("--solver", metavar="NAME", help="proximal or subgradient, for every regularizer (default: proximal)")
     race.add_argument("--magnitude", metavar="NAME", help="response, folded or weight, for every method (default: response)")
     race.add_argument("--allocation", metavar="NAME", help="uniform or global, for every method (default: uniform)")
+    recoveries = "full or adapters: how smaller networks are fine-tuned, for every method that cuts channels (default: full)"
+    race.add_argument("--recovery", metavar="NAME", help=recoveries)
     race.add_argument("--canonicalize", action="store_true", help=_help(MethodConfig, "canonicalize"))
     for name, kind in {"folder": str, "train_images": int, "image_size": int, "batch_size": int}.items():
         race.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(DataConfig, name))
-    race.add_argument("--augment", action=argparse.BooleanOptionalAction, help=_help(DataConfig, "augment"))
+    race.add_argument("--augment", nargs="?", const="shift_flip", metavar="PRESET", help=_help(DataConfig, "augment"))
+    race.add_argument("--no-augment", dest="augment", action="store_const", const="none", help="the same as --augment none")
     for name, field in Schedule.model_fields.items():
         if name != "recalibrate":
             kind = int if name.endswith("epochs") else float

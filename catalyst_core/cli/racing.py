@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from catalyst_core.catalog import DATASETS, METHODS
+from catalyst_core.catalog import DATASETS, methods
 from catalyst_core.cli.report import ledger_rows, ledger_table, print_json
 from catalyst_core.config import DataConfig, RaceConfig, Schedule, parse_method
 from catalyst_core.engine import launcher
@@ -91,6 +91,7 @@ def race_config(options: argparse.Namespace) -> RaceConfig:
     return RaceConfig.build(
         data={"name": options.dataset, **data},
         model=options.model or (preset.model if preset else "cnn"),
+        weights=options.weights,
         methods=_methods(options),
         pruning_ratio=options.pruning_ratio,
         macs_ratio=options.macs_ratio,
@@ -102,29 +103,33 @@ def race_config(options: argparse.Namespace) -> RaceConfig:
 
 def _methods(options: argparse.Namespace) -> list[dict[str, Any]]:
     strengths = _strengths(options.strength)
-    methods: list[dict[str, Any]] = []
+    contenders: list[dict[str, Any]] = []
     for text in options.methods.split(","):
         fields = parse_method(text)
-        known = METHODS.get(fields["name"])
-        if known and known.is_peer:
-            pass  # how it regularizes and cuts is its own
-        elif known and known.strength is not None:
-            fields = {key: value for key in ("solver", "magnitude") if (value := getattr(options, key))} | fields
-            if options.canonicalize:
-                fields.setdefault("canonicalize", True)
-        elif known and options.magnitude:
-            fields.setdefault("magnitude", options.magnitude)
-        if options.start_ratio is not None and fields["name"] == "catalyst":
-            fields.setdefault("start_ratio", options.start_ratio)
-        if options.allocation and "start_ratio" not in fields and not (known and known.is_peer):
-            fields.setdefault("allocation", options.allocation)
+        fields = _for_all(options, fields) | fields
         chosen = strengths.pop(fields["name"], None)
-        methods += [fields] if chosen is None else [fields | {"strength": value} for value in chosen]
+        contenders += [fields] if chosen is None else [fields | {"strength": value} for value in chosen]
     if strengths:
         raise ConfigError(
             f"--strength names {shown(sorted(strengths)[0])}, which is not among the methods {shown(options.methods)}"
         )
-    return methods
+    return contenders
+
+
+def _for_all(options: argparse.Namespace, fields: dict[str, Any]) -> dict[str, Any]:
+    """What the options for every method say of this one: those that it has."""
+    known = methods().get(fields["name"])
+    if known is None or known.is_peer:  # how a peer regularizes and cuts is its own
+        return {}
+    has = {"magnitude"}
+    if known.strength is not None:
+        has |= {"solver", "canonicalize"}
+    if known.cuts == "channels":
+        has |= {"recovery"} | ({"allocation"} if "start_ratio" not in fields else set())
+    if fields["name"] == "catalyst":
+        has.add("start_ratio")
+        has -= {"allocation"} if options.start_ratio is not None else set()
+    return {name: value for name in sorted(has) if (value := getattr(options, name))}
 
 
 def _strengths(texts: list[str]) -> dict[str, list[float]]:

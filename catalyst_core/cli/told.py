@@ -36,7 +36,7 @@ def race_record(race: RaceInfo, now: float, changed: Sequence[StoredEvent], kept
         "state": race.state,
         "created": race.created.isoformat(),
         "runs": [_run_record(run, now) | _told(mine[run.id], kept.get(run.id, ())) for run in race.runs],
-        "config": race.config.model_dump(mode="json"),
+        "config": race.config.model_dump(mode="json", exclude=race.config.unknown),
         "ledger": ledger_rows(race),
     }
 
@@ -74,7 +74,8 @@ def _change(stored: StoredEvent) -> dict[str, Any]:
 
 def _hint(run: RunInfo) -> str | None:
     """The command that lets a run go on."""
-    return f"python -m catalyst_core resume {run.id}" if run.state in ("failed", "stopped") else None
+    can_go_on = run.state in ("failed", "stopped") and not run.config.data.is_own
+    return f"python -m catalyst_core resume {run.id}" if can_go_on else None
 
 
 def _run_record(run: RunInfo, now: float) -> dict[str, Any]:

@@ -12,8 +12,10 @@ import numpy as np
 from catalyst_core.config import DataConfig
 from catalyst_core.data.digits import check_digits, read_digits
 from catalyst_core.data.folder import check_folder, read_folder
+from catalyst_core.data.normalised import Images, statistics
+from catalyst_core.data.normalised import normalised as in_memory
 from catalyst_core.data.official import check_official, read_official
-from catalyst_core.data.sampling import Labelled
+from catalyst_core.errors import DataError
 
 if TYPE_CHECKING:
     import torch
@@ -40,14 +42,15 @@ CHECKS = {
 class Splits:
     """A data set in memory: images (N, channels, size, size) float32, labels (N,) int64.
 
-    Every channel is shifted and scaled to mean 0 and standard deviation 1 of the training images.
+    Every channel is shifted and scaled to mean 0 and standard deviation 1 of the training images. Many images are `Images`,
+    which take a quarter of the memory: slices, index tensors, `split`, `shape` and `len` give what a tensor would.
     """
 
-    train_x: "torch.Tensor"
+    train_x: "torch.Tensor | Images"
     train_y: "torch.Tensor"
-    val_x: "torch.Tensor"
+    val_x: "torch.Tensor | Images"
     val_y: "torch.Tensor"
-    test_x: "torch.Tensor"
+    test_x: "torch.Tensor | Images"
     test_y: "torch.Tensor"
     classes: tuple[str, ...]
     channels: int
@@ -57,6 +60,7 @@ class Splits:
 
 def check_data(config: DataConfig) -> None:
     """Raise `DataError`, one sentence, when `load_data` could not succeed; takes seconds at most, needs no torch."""
+    _refuse_own(config)
     CHECKS[config.name](config)
 
 
@@ -66,21 +70,20 @@ def load_data(config: DataConfig, seed: int = 0) -> Splits:
     `seed` draws the splits and the capped training images; leave it alone for comparable results.
     Raises `DataError`: missing and offline, empty, unreadable, or too large for the memory.
     """
-    raw = READERS[config.name](config, np.random.default_rng(seed))
-    mean, std = _statistics(raw.train.x)
-    train, val, test = (_tensors(part, mean, std) for part in (raw.train, raw.val, raw.test))
-    _, channels, size, _ = raw.train.x.shape
-    return Splits(*train, *val, *test, classes=raw.classes, channels=channels, size=size, notes=raw.notes)
-
-
-def _statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N, K, S, S) -> mean and standard deviation (1, K, 1, 1) of each channel; a constant channel is not scaled."""
-    mean = x.mean(axis=(0, 2, 3), keepdims=True, dtype=np.float64)
-    std = x.std(axis=(0, 2, 3), keepdims=True, dtype=np.float64)
-    return mean.astype(np.float32), np.where(std > 0, std, 1.0).astype(np.float32)
-
-
-def _tensors(part: Labelled, mean: np.ndarray, std: np.ndarray) -> tuple["torch.Tensor", "torch.Tensor"]:
     import torch
 
-    return torch.from_numpy((part.x - mean) / std), torch.from_numpy(part.y)
+    _refuse_own(config)
+    raw = READERS[config.name](config, np.random.default_rng(seed))
+    mean, std = statistics(raw.train.x)
+    _, channels, size, _ = raw.train.x.shape
+    parts = {}
+    for name in ("train", "val", "test"):
+        part = getattr(raw, name)
+        parts |= {f"{name}_x": in_memory(part.x, mean, std), f"{name}_y": torch.from_numpy(part.y)}
+    return Splits(**parts, classes=raw.classes, channels=channels, size=size, notes=raw.notes)
+
+
+def _refuse_own(config: DataConfig) -> None:
+    if config.is_own:
+        others = ", ".join(READERS)
+        raise DataError(f"'own' are the data of a training loop that Catalyst only watches: a race needs one of {others}")

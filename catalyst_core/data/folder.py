@@ -1,177 +1,108 @@
 """A user's own images: one subfolder a class below the data root, or train/ and test/ (val/) with such subfolders.
 
 Without test/ the images are split 70 : 10 : 20. With train/ and val/ only, val/ is the test set; what is missing is
-split off train/. Every path, symbolic links included, has to lie below the data root.
+split off train/.
 """
 
-import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 
-from catalyst_core.config import DataConfig, data_root
+from catalyst_core.catalog import DATASETS
+from catalyst_core.config import DataConfig
 from catalyst_core.data.decoded import decoded
 from catalyst_core.data.images import Header, inspect
+from catalyst_core.data.listing import Files, Layout, layout
+from catalyst_core.data.normalised import held_bytes
 from catalyst_core.data.sampling import Labelled, Raw, capped, stratified, without
 from catalyst_core.errors import DataError, shown
 
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
-VALIDATION_NAMES = ("val", "valid", "validation")
 VALIDATION, TEST = 2000, 10_000  # at most
-SMALLEST_CLASS = 5  # images
 INSPECTED = 2000  # images whose headers the preflight reads
 SIZES = (8, 32)  # pixels a side, for the default
 
 
 @dataclass(frozen=True)
-class Files:
-    """Image paths with labels (N,)."""
-
-    paths: tuple[Path, ...]
-    labels: np.ndarray
-
-    def at(self, indices: np.ndarray) -> "Files":
-        """Those of them."""
-        return Files(tuple(self.paths[i] for i in indices), self.labels[indices])
-
-
-@dataclass(frozen=True)
 class Listing:
-    """What a folder holds; val and test are None where they have to be split off."""
+    """What a folder holds, and how a race reads it."""
 
-    classes: tuple[str, ...]
-    train: Files
-    val: Files | None
-    test: Files | None
+    layout: Layout
+    headers: dict[Path, Header | None]  # of some training images; None: no image
     channels: int
     size: int  # pixels a side
+    train: Files
+    val: Files
+    test: Files
+    bytes: int  # in memory
+
+    @property
+    def parts(self) -> tuple[Files, Files, Files]:
+        """Train, val and test."""
+        return self.train, self.val, self.test
 
 
 def check_folder(config: DataConfig) -> None:
     """Raise `DataError`: outside the data root, empty, one class, unreadable or huge images, too large for the memory."""
-    _list(config)
+    listed(as_raced(config), np.random.default_rng(0))
+
+
+def as_raced(config: DataConfig) -> DataConfig:
+    """With the number of training images that a race fills in where none is given."""
+    return config.model_copy(update={"train_images": config.train_images or DATASETS[config.name].images})
 
 
 def read_folder(config: DataConfig, generator: np.random.Generator) -> Raw:
     """Read, crop to squares and resize; damaged images are skipped and named in the notes."""
-    listing = _list(config)
-    train, val, test = _split(listing, config.train_images, generator)
-    skipped: list[Path] = []
-    parts = [_read(files, listing, skipped) for files in (train, val, test)]
-    notes = (f"{len(skipped)} of the images cannot be read and were skipped: {_names(skipped)}",) if skipped else ()
-    return Raw(*parts, classes=listing.classes, notes=notes)
+    listing, skipped = listed(config, generator), list[Path]()
+    parts = [read(files, listing, skipped) for files in listing.parts]
+    notes = (f"{len(skipped)} of the images cannot be read and were skipped: {names(skipped)}",) if skipped else ()
+    return Raw(*parts, classes=listing.layout.classes, notes=notes)
 
 
-def _list(config: DataConfig) -> Listing:
-    root, folder = data_root().resolve(), config.folder
-    base = _confined(root / folder, root, folder)
-    try:
-        if not base.is_dir():
-            raise DataError(f"there is no folder {shown(folder)} below the data root {root}")
-        parts = _subfolders(base, root)
-        if "train" not in parts:
-            return _described(config, _classes(parts, folder), None, None)
-        train = _classes(_subfolders(parts["train"], root), f"{folder}/train")
-        val_name = next((name for name in VALIDATION_NAMES if name in parts), None)
-        val = _like(train, _subfolders(parts[val_name], root), f"{folder}/{val_name}") if val_name else None
-        test = _like(train, _subfolders(parts["test"], root), f"{folder}/test") if "test" in parts else None
-    except OSError as error:
-        raise DataError(f"the folder {shown(folder)} cannot be read: {error.strerror or error}") from None
-    return _described(config, train, val, test) if test else _described(config, train, None, val)
+def listed(config: DataConfig, generator: np.random.Generator, named: str = "") -> Listing:
+    """List the folder, draw the splits and look at some headers; `named`: as sentences call it.
 
-
-def _confined(path: Path, root: Path, named: str) -> Path:
-    """`path` with its symbolic links followed, which has to lie below the data root."""
-    try:
-        resolved = path.resolve()
-    except (OSError, ValueError, RuntimeError):  # a zero byte, a loop of links
-        raise DataError(f"{shown(named)} is not a path that can be followed") from None
-    if not resolved.is_relative_to(root):
-        raise DataError(f"{shown(named)} leads out of the data root {root}; only folders below it are read")
-    return resolved
-
-
-def _subfolders(base: Path, root: Path) -> dict[str, Path]:
-    names = sorted(entry.name for entry in os.scandir(base) if entry.is_dir() and not entry.name.startswith("."))
-    return {name: _confined(base / name, root, f"{base.name}/{name}") for name in names}
-
-
-def _images(folder: Path) -> list[Path]:
-    root, found = data_root().resolve(), []
-    for place, folders, names in os.walk(folder, followlinks=False):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(place, name)
-            if path.suffix.lower() in SUFFIXES and not name.startswith("."):
-                found.append(_image(path, root, f"{folder.name}/{name}"))
-    return found
-
-
-def _image(path: Path, root: Path, named: str) -> Path:
-    """The file behind `path`. Opening a pipe would wait for its other end, a device has no end."""
-    file = _confined(path, root, named) if path.is_symlink() else path
-    if file.exists() and not file.is_file():
-        raise DataError(f"{shown(named)} is a pipe, a socket or a device, not an image: take it out")
-    return file
-
-
-def _classes(folders: dict[str, Path], named: str) -> dict[str, list[Path]]:
-    found = {name: _images(path) for name, path in folders.items()}
-    if not any(found.values()):
-        raise DataError(f"{shown(named)} holds no images: it needs one subfolder a class with images in it")
-    if len(found) < 2:
-        raise DataError(
-            f"{shown(named)} holds one class ({shown(next(iter(found)))}); at least two subfolders with images are needed"
-        )
-    small = next((name for name, paths in found.items() if len(paths) < SMALLEST_CLASS), None)
-    if small is not None:
-        raise DataError(
-            f"class {shown(small)} in {shown(named)} has {len(found[small])} images; at least {SMALLEST_CLASS} are needed"
-        )
-    return found
-
-
-def _like(train: dict[str, list[Path]], folders: dict[str, Path], named: str) -> dict[str, list[Path]]:
-    if unknown := sorted(set(folders) - set(train)):
-        raise DataError(f"class {shown(unknown[0])} is in {shown(named)} but not in the training images")
-    found = {name: _images(folders[name]) if name in folders else [] for name in train}
-    if empty := [name for name, paths in found.items() if not paths]:
-        raise DataError(f"{shown(named)} has no images of class {shown(empty[0])}")
-    return found
-
-
-def _described(
-    config: DataConfig, train: dict[str, list[Path]], val: dict[str, list[Path]] | None, test: dict[str, list[Path]] | None
-) -> Listing:
-    files = _files(train)
-    sample = np.unique(np.linspace(0, len(files.paths) - 1, INSPECTED).astype(int))
-    headers = [inspect(files.paths[i]) for i in sample]
-    good = [header for header in headers if header]
-    for label, name in enumerate(train):
-        if not any(headers[k] for k in np.flatnonzero(files.labels[sample] == label)):
-            raise DataError(f"none of the images of class {shown(name)} can be read: {_names(train[name])}")
+    Raises `DataError` as `check_folder` does.
+    """
+    found = layout(config.folder, named)
+    headers = _headers(found)
+    good = [header for header in headers.values() if header]
     channels = 1 if all(header.grey for header in good) else 3
     size = config.image_size or _default_size(good)
-    if config.train_images is not None and config.train_images < len(train):
-        raise DataError(f"{config.train_images} training images are too few for {len(train)} classes")
-    _check_memory(min(len(files.paths), (config.train_images or len(files.paths)) + VALIDATION + TEST), channels, size)
-    return Listing(tuple(train), files, val and _files(val), test and _files(test), channels, size)
+    if config.train_images is not None and config.train_images < len(found.classes):
+        raise DataError(f"{config.train_images} training images are too few for {len(found.classes)} classes")
+    parts = _split(found, config.train_images, generator)
+    need = sum(held_bytes(len(files.paths) * channels * size**2) for files in parts)
+    _check_memory(sum(len(files.paths) for files in parts), size, need)
+    return Listing(found, headers, channels, size, *parts, bytes=need)
 
 
-def _files(classes: dict[str, list[Path]]) -> Files:
-    labels = np.repeat(np.arange(len(classes), dtype=np.int64), [len(paths) for paths in classes.values()])
-    return Files(tuple(path for paths in classes.values() for path in paths), labels)
+def _headers(found: Layout) -> dict[Path, Header | None]:
+    """Of images all over the training set. Raises `DataError` where a class has no image that can be read."""
+    paths, labels = found.train.paths, found.train.labels
+    sample = np.unique(np.linspace(0, len(paths) - 1, INSPECTED).astype(int))
+    headers = {paths[i]: inspect(paths[i]) for i in sample}
+    seen = {int(labels[i]) for i in sample if headers[paths[i]]}
+    more: dict[Path, Header | None] = {}
+    for label in sorted(set(range(len(found.classes))) - seen):
+        mine = [paths[i] for i in np.flatnonzero(labels == label)]
+        first = next(((path, header) for path in mine if (header := inspect(path))), None)
+        if first is None:
+            raise DataError(f"none of the images of class {shown(found.classes[label])} can be read: {names(mine)}")
+        more |= dict([first])
+    return headers if any(headers.values()) else headers | more  # not in the sample: small classes do not change the size
 
 
-def _default_size(headers: list[Header]) -> int:
+def _default_size(headers: Sequence[Header]) -> int:
     smallest, largest = SIZES
     return int(np.clip(np.median([min(header.width, header.height) for header in headers]), smallest, largest))
 
 
-def _check_memory(images: int, channels: int, size: int) -> None:
-    need, free = images * channels * size**2 * 4, psutil.virtual_memory().available
+def _check_memory(images: int, size: int, need: int) -> None:
+    free = psutil.virtual_memory().available
     if need > free / 2:
         raise DataError(
             f"{images} images of {size} x {size} pixels take {need / 1e9:.1f} GB, more than half of the free memory "
@@ -179,9 +110,9 @@ def _check_memory(images: int, channels: int, size: int) -> None:
         )
 
 
-def _split(listing: Listing, limit: int | None, generator: np.random.Generator) -> tuple[Files, Files, Files]:
-    rest, test = _part(listing.train, listing.test, 0.2, TEST, generator)
-    rest, val = _part(rest, listing.val, 0.1 if listing.test else 0.125, VALIDATION, generator)
+def _split(found: Layout, limit: int | None, generator: np.random.Generator) -> tuple[Files, Files, Files]:
+    rest, test = _part(found.train, found.test, 0.2, TEST, generator)
+    rest, val = _part(rest, found.val, 0.1 if found.test else 0.125, VALIDATION, generator)
     return rest.at(capped(rest.labels, limit, generator)), val, test
 
 
@@ -194,14 +125,23 @@ def _part(source: Files, given: Files | None, share: float, most: int, generator
     return source.at(without(len(source.labels), chosen)), source.at(chosen)
 
 
-def _read(files: Files, listing: Listing, skipped: list[Path]) -> Labelled:
+def read(files: Files, listing: Listing, skipped: list[Path]) -> Labelled:
+    """Decode these; what cannot be read joins `skipped`. Raises `DataError` where that is all of a class."""
     images, good = decoded(files.paths, listing.channels, listing.size)
     skipped += [path for path, fine in zip(files.paths, good, strict=True) if not fine]
-    for label in np.unique(files.labels):
-        if not good[files.labels == label].any():
-            raise DataError(f"none of the images drawn of class {shown(listing.classes[label])} can be read: {_names(skipped)}")
+    left = np.bincount(files.labels[good], minlength=len(listing.layout.classes))
+    lost = [label for label in np.unique(files.labels) if not left[label]]
+    if lost:
+        mine = [files.paths[i] for i in np.flatnonzero(files.labels == lost[0])]
+        raise DataError(f"none of the images drawn of class {shown(listing.layout.classes[lost[0]])} can be read: {names(mine)}")
     return Labelled(images, files.labels[good])
 
 
-def _names(paths: list[Path]) -> str:
-    return ", ".join(shown(path.name).strip("'") for path in paths[:3]) + (", ..." if len(paths) > 3 else "")
+def names(paths: Sequence[Path], most: int = 3) -> str:
+    """'cat/000.png, dog/001.png, ...': the first few."""
+    return ", ".join(placed(path) for path in paths[:most]) + (", ..." if len(paths) > most else "")
+
+
+def placed(path: Path) -> str:
+    """The name of a file with the folder it lies in, as a message may repeat it."""
+    return shown(f"{path.parent.name}/{path.name}").strip("'\"")

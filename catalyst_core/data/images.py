@@ -1,7 +1,6 @@
 """One image file -> one small square array (Pillow), with damaged and huge files told apart."""
 
 import contextlib
-import struct
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +11,11 @@ from PIL import Image, ImageOps
 
 from catalyst_core.errors import DataError, shown
 
-DECODING = 1  # counts up when the same file would become another array
+DECODING = 2  # counts up when the same file would become another array
 MEGAPIXELS = 50  # larger images are refused
 _GREY = frozenset(("1", "L", "LA", "I", "F", "I;16", "I;16L", "I;16B", "I;16N"))
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error)  # what Pillow raises on files that are not images
+# Whatever a file is called, Pillow looks at what is in it; its other formats are rare, and one of them starts a program.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "AVIF")
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,30 @@ class Header:
 
 def inspect(path: Path) -> Header | None:
     """The header, or None when this is no image. Raises `DataError` above 50 megapixels."""
-    try:
-        with _opened(path) as image:
-            return Header(*image.size, grey=image.mode in _GREY)
-    except _DAMAGED:
-        return None
+    with _damaged_is_none(), _opened(path) as image:
+        return Header(*image.size, grey=image.mode in _GREY)
+    return None
 
 
 def read_image(path: Path, channels: int, size: int) -> np.ndarray | None:
     """The middle square, resized: (channels, size, size) uint8; None when the file is damaged."""
+    with _damaged_is_none(), _opened(path) as image:
+        image.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))  # JPEG only: decodes at a lower resolution
+        upright = ImageOps.exif_transpose(image)
+        array = np.asarray(ImageOps.fit(_eight_bits(upright).convert("RGB" if channels == 3 else "L"), (size, size)))
+        return np.moveaxis(array, 2, 0) if channels == 3 else array[None]
+    return None
+
+
+@contextlib.contextmanager
+def _damaged_is_none() -> Iterator[None]:
+    """Leave the block where the file is no image; there is no end to what Pillow raises on files made to break it."""
     try:
-        with _opened(path) as image:
-            image.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))  # JPEG only: decodes at a lower resolution
-            upright = ImageOps.exif_transpose(image)
-            array = np.asarray(ImageOps.fit(_eight_bits(upright).convert("RGB" if channels == 3 else "L"), (size, size)))
-    except _DAMAGED:
-        return None
-    return np.moveaxis(array, 2, 0) if channels == 3 else array[None]
+        yield
+    except DataError:
+        raise
+    except Exception:
+        return
 
 
 @contextlib.contextmanager
@@ -54,7 +61,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         warnings.simplefilter("ignore")  # odd metadata is no news for a user
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            image = Image.open(path)
+            image = Image.open(path, formats=FORMATS)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise DataError(_huge(path)) from None
         with image:

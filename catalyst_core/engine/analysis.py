@@ -21,7 +21,7 @@ from typing import Any, Literal
 import psutil
 from filelock import FileLock
 
-from catalyst_core.catalog import METHODS
+from catalyst_core.catalog import BLIND, METHODS, WATCHED
 from catalyst_core.engine import children, heartbeat, launcher, room
 from catalyst_core.errors import ConfigError, StoreError
 from catalyst_core.events import BEFORE_THE_CUT, STOPPED, CheckpointKept
@@ -72,12 +72,16 @@ def look(store: Store, run: RunInfo, kind: Kind) -> Analysis:
 
 def obstacle(store: Store, run: RunInfo, kind: Kind) -> str:
     """Why it cannot be started, in one sentence; '' where it can."""
+    if run.config.data.is_own:
+        return f"Its network is not in the store: {WATCHED}."
     if kind == "rescale":
-        if run.config.method.name == "random":
-            return "A random cut looks at no filter, so a planting cannot tell anything about it."
+        if run.config.method.name in BLIND:
+            return f"A {run.config.method.name} cut looks at no filter, so a planting cannot tell anything about it."
         return "" if dense_file(store, run).is_file() else "Its dense network is not on the disk, and the audit starts from it."
     if not store.events(run.id, kinds=["pruned"]):
         return "It has not been cut, so there is no network in front of a cut to measure."
+    if METHODS[run.config.method.name].cuts == "blocks":
+        return "It removes whole blocks, so there is no order of channels that another budget could follow."
     if METHODS[run.config.method.name].strength is None:
         return "" if dense_file(store, run).is_file() else "Its dense network, which was cut, is not on the disk any more."
     return "" if checkpoint(store, run) else "The checkpoint in front of its cut is not on the disk any more."

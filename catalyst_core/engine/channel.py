@@ -29,6 +29,7 @@ FLUSH_SECONDS = 0.25
 THIN_SECONDS = 60.0  # between two thinnings of old looks at the filters
 WAIT_SECONDS = 0.5  # between two looks for room
 PATIENCE_SECONDS = 3600.0  # that an ended worker waits for its store; what it had to say is on the disk then
+GUEST_SECONDS = 10.0  # that somebody else's process does
 STALL_SECONDS = 900.0  # without a sign from the training: no step takes so long
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 class Channel:
     """Use as a context manager around the training; leaving it sends what is left, or keeps it for the next attempt."""
+
+    patience = PATIENCE_SECONDS
 
     def __init__(self, store: Store, run: RunInfo) -> None:
         self._store, self._run = store, run
@@ -190,7 +193,7 @@ class Channel:
 
     def _send_the_rest(self) -> None:
         """The training has ended, well or not: keep trying as long as the store may come back."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             try:
                 self.flush()
@@ -215,3 +218,25 @@ class Channel:
             self._store.append(self._run.id, [*self._buffer, failed], self._run.attempt)
         finally:
             os._exit(1)
+
+
+class Guest(Channel):
+    """The same for a process that is somebody else's: it is never held up, never ended, and not kept waiting at its end."""
+
+    patience = GUEST_SECONDS
+
+    @property
+    def waiting(self) -> int:
+        """Events that the store does not have yet."""
+        return len(self._buffer)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether `commands` would return some."""
+        return bool(self._inbox)
+
+    def _wait_for_room(self) -> None:
+        """What it has to say waits; it does not."""
+
+    def _notice_a_stall(self) -> None:
+        """Nobody knows how long it may think."""

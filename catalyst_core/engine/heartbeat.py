@@ -5,7 +5,8 @@
     out of memory        gone, and the system has killed for memory since its last beat
     hung                 its heart stands still: by the store's clock for SILENT_SECONDS, and seen so for SURE_SECONDS
 
-The second half of the last rule is for stores and machines that were away: every heart stands still then.
+The second half of the last rule is for stores and machines that were away: every heart stands still then. A training that
+is only watched belongs to somebody else: its heart may stand still for WATCHED_SECONDS, and its process is never ended.
 """
 
 import os
@@ -26,6 +27,7 @@ BEAT_SECONDS = 2.0
 START_SECONDS = 30.0  # a worker that has not reported by then never started
 SILENT_SECONDS = 5.5
 SURE_SECONDS = 3.0
+WATCHED_SECONDS = 60.0  # instead of the silent ones for a process that is not ours: it may be loading or compiling anything
 QUEUED_SECONDS = 60.0  # instead of the silent ones while it waits for its turn: importing torch holds everything up
 LOG_LINES = 20
 RESTARTED = "machine restarted"
@@ -121,7 +123,7 @@ class Watch:
             reason = _why_gone(run, now, store)
             if not reason and (silent := _silence(run, now)):
                 if self._has_stood_still(store, run):
-                    reason = f"its worker hung: no sign of life for {silent:.0f} s"
+                    reason = f"{_whose(run)} hung: no sign of life for {silent:.0f} s"
                 else:
                     doubtful = True
             if reason and _failed(store, run, reason):
@@ -152,8 +154,8 @@ def _why_gone(run: RunInfo, now: float, store: Store) -> str:
         return ""
     if _memory_ran_out(store.files / "runs" / run.id):
         used = f" (it used {run.rss / 2**30:.1f} GiB)" if run.rss else ""
-        return f"its worker (pid {process.pid}) was killed because the machine's memory ran out{used}"
-    return f"its worker (pid {process.pid}) is gone: it was killed, or ended without a word"
+        return f"{_whose(run)} (pid {process.pid}) was killed because the machine's memory ran out{used}"
+    return f"{_whose(run)} (pid {process.pid}) is gone: it was killed, or ended without a word"
 
 
 def _memory_ran_out(folder: Path) -> bool:
@@ -168,7 +170,12 @@ def _silence(run: RunInfo, now: float) -> float:
     if run.heartbeat is None:
         return 0.0
     silent = now - run.heartbeat.timestamp()
-    return silent if silent > (QUEUED_SECONDS if run.state == "queued" else SILENT_SECONDS) else 0.0
+    usual = WATCHED_SECONDS if run.config.data.is_own else SILENT_SECONDS
+    return silent if silent > (QUEUED_SECONDS if run.state == "queued" else usual) else 0.0
+
+
+def _whose(run: RunInfo) -> str:
+    return "its own process" if run.config.data.is_own else "its worker"
 
 
 def _failed(store: Store, run: RunInfo, reason: str) -> bool:
@@ -184,7 +191,7 @@ def _failed(store: Store, run: RunInfo, reason: str) -> bool:
 
 def _end(run: RunInfo) -> None:
     """Kill what is left of a worker."""
-    process = run.process
+    process = None if run.config.data.is_own else run.process
     if process and process.host == socket.gethostname() and is_alive(process):
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)

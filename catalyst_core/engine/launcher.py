@@ -10,13 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from catalyst_core import changes
-from catalyst_core.config import RaceConfig
+from catalyst_core.catalog import WATCHED
+from catalyst_core.config import ContenderConfig, RaceConfig
 from catalyst_core.data import check_data
 from catalyst_core.engine import heartbeat, room
 from catalyst_core.engine.children import Children
 from catalyst_core.engine.slots import slots
 from catalyst_core.errors import CheckpointError, ConfigError, RunFinishedError, shown
 from catalyst_core.events import Command, Value
+from catalyst_core.shelf import find_weights
 from catalyst_core.store import RunInfo, Store
 
 _children = Children()
@@ -37,10 +39,12 @@ def start_race(store: Store, config: RaceConfig, priority: int = 0) -> str:
 
 
 def preflight(store: Store, config: RaceConfig) -> None:
-    """Whether this race could start here. Raises DataError (no such images), StoreError (not writable, no disk space)."""
+    """Whether this race could start here. Raises DataError (images), NetworkError (weights), StoreError (no room)."""
     slots()
     room.check_start(store)
     check_data(config.data)
+    if config.weights:
+        find_weights(config.weights)
 
 
 def dispatch(store: Store) -> None:
@@ -51,16 +55,25 @@ def dispatch(store: Store) -> None:
 
 
 def resume_race(store: Store, race_id: str) -> int:
-    """Let the failed and stopped contenders of a race go on where they were; returns how many. Raises as `preflight`."""
+    """Let the failed and stopped contenders of a race go on where they were; returns how many.
+
+    Raises as `preflight`, and ConfigError for a race that was only watched.
+    """
     room.check_start(store)
-    again = [run.id for run in store.race(race_id).runs if store.requeue(run.id)]
+    race = store.race(race_id)
+    _check_ours(race.config, f"race {race.id}")
+    again = [run.id for run in race.runs if store.requeue(run.id)]
     dispatch(store)
     return len(again)
 
 
 def resume_run(store: Store, run_id: str) -> None:
-    """Let one failed or stopped contender go on where it was. Raises RunFinishedError for a completed or live one."""
+    """Let one failed or stopped contender go on where it was.
+
+    Raises RunFinishedError for a completed or live one, ConfigError for one that was only watched.
+    """
     room.check_start(store)
+    _check_ours(store.run(run_id).config, f"run {run_id}")
     if not store.requeue(run_id):
         raise RunFinishedError(f"run {run_id} is {store.run(run_id).state}: only a failed or stopped one can go on")
     dispatch(store)
@@ -76,6 +89,7 @@ def fork(
     """
     room.check_start(store)
     source = store.run(run_id)
+    _check_ours(source.config, f"run {run_id}")
     chosen = {name: changes.checked(source.config, name, value) for name, value in (settings or {}).items()}
     if not checkpoint_file(store, run_id, checkpoint).is_file():
         kept = [stored.event.name for stored in store.events(run_id, kinds=["checkpoint"])]  # type: ignore[union-attr]
@@ -121,12 +135,22 @@ def stop_race(store: Store, race_id: str) -> int:
 def send_race(store: Store, race_id: str, command: Command, label: str | None = None) -> int:
     """Send a command to every live contender of a race, or to those of one method label; returns how many.
 
-    Raises ConfigError where the value is not possible for any of them; nothing is sent then.
+    Raises ConfigError where the value is not possible for any of them, or the race is only watched and asked to pause or to
+    go on; nothing is sent then.
     """
-    wanted = [run for run in store.race(race_id).runs if not run.is_finished and label in (None, run.label)]
+    race = store.race(race_id)
+    if command.name in ("pause", "resume"):
+        _check_ours(race.config, f"race {race.id}")
+    wanted = [run for run in race.runs if not run.is_finished and label in (None, run.label)]
     if command.name in changes.NAMES:
         wanted = _able(wanted, command)
     return sum(_sent(store, run, command) for run in wanted)
+
+
+def _check_ours(config: RaceConfig | ContenderConfig, which: str) -> None:
+    """Raise ConfigError for what no worker of ours can hold up or go on with."""
+    if config.data.is_own:
+        raise ConfigError(f"{which} cannot be paused or go on from here: {WATCHED}")
 
 
 def _able(runs: list[RunInfo], command: Command) -> list[RunInfo]:
@@ -168,4 +192,5 @@ def _is_short_of_workers(live: list[RunInfo]) -> bool:
     """Whether `dispatch` may find something to do; a look that costs no lock."""
     waiting = [run for run in live if run.state == "queued"]
     coming = [run for run in waiting if run.process or run.assigned]
-    return len(coming) < min(len(waiting), slots() + 1 - (len(live) - len(waiting)))
+    busy = [run for run in live if run.state != "queued" and not run.config.data.is_own]
+    return len(coming) < min(len(waiting), slots() + 1 - len(busy))

@@ -92,7 +92,7 @@ def _texts(view: RaceView) -> dict[str, str]:
         "ledger.md": ledger_markdown(ledger),
         "ledger.tex": ledger_latex(ledger, source),
         "ledger_short.tex": ledger_latex_short(ledger, source),
-        "config.json": view.race.config.model_dump_json(indent=2) + "\n",
+        "config.json": view.race.config.model_dump_json(indent=2, exclude=view.race.config.unknown) + "\n",
         "versions.json": json.dumps(versions(), indent=2) + "\n",
     }
     return texts | ({"changes.csv": changes.to_csv(index=False, lineterminator="\n")} if len(changes) else {})

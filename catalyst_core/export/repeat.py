@@ -10,6 +10,7 @@ from pathlib import Path
 
 import catalyst_core
 from catalyst_core import frames
+from catalyst_core.catalog import WATCHED
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
 from catalyst_core.frames import RaceView
 
@@ -29,10 +30,15 @@ PACKAGES = (
 def repeat_command(config: RaceConfig) -> str:
     """The line for a shell that runs this race again, with the data set's preset spelled out.
 
-    What was changed by hand while the race was going is not part of it, nor are its forks.
+    What was changed by hand while the race was going is not part of it, nor are its forks. Of a watched race there is none:
+    then it is a comment that says so.
     """
+    if config.data.is_own:
+        return f"# cannot be repeated from here: {WATCHED}"
     filled = config.contenders()[0]
     flags: dict[str, str] = {"dataset": config.data.name, "model": config.model}
+    if config.weights:
+        flags["weights"] = config.weights
     flags["methods"] = ",".join(_method(method) for method in config.methods)
     if config.macs_ratio is not None:
         flags["macs-ratio"] = _text(config.macs_ratio)
@@ -42,8 +48,8 @@ def repeat_command(config: RaceConfig) -> str:
         flags["title"] = config.title
     # A value that begins with a dash has to be joined to its option.
     words = [f"--{name}{'=' if value.startswith('-') else ' '}{shlex.quote(value)}" for name, value in flags.items()]
-    if filled.data.augment is not None:
-        words.append("--augment" if filled.data.augment else "--no-augment")
+    if (augment := filled.data.augment) is not None:
+        words.append({True: "--augment", False: "--no-augment"}.get(augment, f"--augment {augment}"))
     words += ["--no-recalibrate"] * (not config.schedule.recalibrate)
     return " ".join(["python -m catalyst_core race", *words])
 

@@ -80,7 +80,7 @@ def report_page(view: RaceView, shown: Sequence[Shown]) -> str:
     parts += [figure_html(one) for one in shown]
     parts += ["<h2>Run it again</h2>", _pre(repeat_command(race.config)), *(f"<p>{html.escape(s)}</p>" for s in unrepeated(view))]
     parts += [_changes(view)]
-    parts += ["<h2>Configuration</h2>", _pre(race.config.model_dump_json(indent=2))]
+    parts += ["<h2>Configuration</h2>", _pre(race.config.model_dump_json(indent=2, exclude=race.config.unknown))]
     parts += ["<h2>Versions</h2>", "<p>Of what drew this page.</p>", _versions()]
     return PAGE.substitute(title=html.escape(race.title), width="960px", body="\n".join(filter(None, parts)))
 

@@ -54,8 +54,8 @@ def stepped(view: RaceView, draw: DrawAt, reason: str) -> tuple[Spec, list[str]]
     layout = layout | {"annotations": pictures[0].layout["annotations"], "shapes": pictures[0].layout["shapes"]}
     for name, reach in ranges.items():
         layout[name] = layout[name] | {"range": reach}
-    data, shown = _frames(pictures)
-    return Spec(data, _with_slider(layout, pictures), shown), [picture.caption for picture in pictures]
+    data, shown = frames_of(pictures)
+    return Spec(data, with_slider(layout, pictures), shown), [picture.caption for picture in pictures]
 
 
 def positions(view: RaceView, most: int = MOST) -> list[int]:
@@ -133,7 +133,7 @@ def _reach(picture: Picture, ranges: dict[str, list[float]]) -> None:
                 note["y"] = min(float(note["text"]), top)
 
 
-def _frames(pictures: Sequence[Picture]) -> tuple[list[Trace], list[dict[str, Any]]]:
+def frames_of(pictures: Sequence[Picture]) -> tuple[list[Trace], list[dict[str, Any]]]:
     """The traces of the first picture, and for every picture what differs between any two."""
     keys = list(dict.fromkeys(key for one in pictures for key in one.traces))
     notes = max(len(one.layout["annotations"]) for one in pictures)
@@ -163,7 +163,7 @@ def _frames(pictures: Sequence[Picture]) -> tuple[list[Trace], list[dict[str, An
     return data, shown
 
 
-def _with_slider(layout: dict[str, Any], pictures: Sequence[Picture]) -> dict[str, Any]:
+def with_slider(layout: dict[str, Any], pictures: Sequence[Picture]) -> dict[str, Any]:
     now = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     steps = [{"method": "animate", "label": picture.words, "args": [[str(place)], now]} for place, picture in enumerate(pictures)]
     margin = layout["margin"]

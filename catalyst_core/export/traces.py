@@ -13,7 +13,7 @@ from matplotlib.path import Path
 POINTS = 0.75  # typographic points a CSS pixel
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "pentagon": "p", "star": "*", "cross": "P", "x": "X", "x-thin": "x"}
 MARKERS |= {"triangle-up": "^", "triangle-down": "v", "triangle-right": ">", "triangle-left": "<", "arrow": "^"}
-MARKERS |= {"hexagon": "h", "octagon": "8", "hexagram": (6, 1, 0)}
+MARKERS |= {"hexagon": "h", "octagon": "8", "hexagram": (6, 1, 0), "diamond-tall": "d"}
 # Lengths of dash and gap, in line widths, as plotly draws them.
 DASHES = {"solid": "-", "dot": (0, (1.5, 2)), "dash": (0, (5, 3)), "dashdot": (0, (5, 2, 1.5, 2)), "longdash": (0, (8, 3))}
 DASHES |= {"longdashdot": (0, (8, 2, 1.5, 2))}

@@ -46,6 +46,7 @@ METHOD_COLOURS: dict[Theme, dict[str, str]] = {
         "growing_reg": "#46072F",
         "none": "#4D4D4D",
         "random": "#CC79A7",
+        "depth": "#580098",
     },
     "dark": {
         "catalyst": "#56B4E9",
@@ -58,6 +59,7 @@ METHOD_COLOURS: dict[Theme, dict[str, str]] = {
         "growing_reg": "#B34152",
         "none": "#D0D0D0",
         "random": "#D67FB5",
+        "depth": "#B8F8B8",
     },
 }
 METHOD_DASHES: dict[str, str] = {
@@ -71,6 +73,7 @@ METHOD_DASHES: dict[str, str] = {
     "growing_reg": "dot",
     "none": "dot",
     "random": "longdash",
+    "depth": "longdashdot",
 }
 METHOD_MARKERS: dict[str, str] = {
     "catalyst": "circle",
@@ -83,6 +86,7 @@ METHOD_MARKERS: dict[str, str] = {
     "growing_reg": "triangle-right",
     "none": "triangle-up",
     "random": "x",
+    "depth": "diamond-tall",
 }
 PEER_MARKERS: dict[str, str] = {
     "tp_group_norm": "hexagon",
@@ -117,7 +121,7 @@ def title(label: str) -> str:
     """A contender's label for a reader: 'l1 0.03 (b)' -> 'L1, λ 0.03 (b)'; 'catalyst c=1.3' -> 'Catalyst, c 1.3'."""
     known, fork, variant = label.partition(" (")
     name, *settings = known.split()
-    shown = [METHODS[name].title if name in METHODS else name]
+    shown = [METHODS[name].title]
     for setting in settings:
         shown.append(f"λ {setting}" if setting[0].isdigit() else setting.replace("=", " "))
     return ", ".join(shown) + fork + variant
@@ -129,7 +133,7 @@ def looks(labels: Sequence[str], theme: Theme) -> dict[str, Look]:
     found = {}
     for place, (label, kind) in enumerate(zip(labels, kinds, strict=True)):
         shade = _shade(_hue(kind, theme), kinds[:place].count(kind), kinds.count(kind), theme)
-        like = METHODS[kind].like if kind in METHODS and METHODS[kind].is_peer else kind
+        like = METHODS[kind].like or kind
         dash = METHOD_DASHES.get(like, "solid")
         found[label] = Look(title(label), shade, dash, PEER_MARKERS.get(kind) or METHOD_MARKERS.get(kind, "circle"))
     return found
@@ -137,8 +141,8 @@ def looks(labels: Sequence[str], theme: Theme) -> dict[str, Look]:
 
 def _hue(kind: str, theme: Theme) -> str:
     """A method's colour; a peer has that of the method of ours that it comes closest to, halfway to the ink."""
-    method = METHODS.get(kind)
-    if method is None or not method.is_peer:
+    method = METHODS[kind]
+    if not method.is_peer:
         return METHOD_COLOURS[theme].get(kind, PAPERS[theme].ink)
     return mix(METHOD_COLOURS[theme][method.like], PAPERS[theme].ink, PEER_INK)
 

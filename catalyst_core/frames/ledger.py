@@ -31,6 +31,7 @@ NUMBERS = (
     "magnitude_bias_high",
     "train_seconds",
     "regularizer_seconds",
+    "trained_params",
     "dense_steps",
     "sparse_steps",
     "finetune_steps",
@@ -41,9 +42,9 @@ VALIDATION = ("dense", "sparse", "post_prune", "recalibrated", "finetuned")
 def ledger_frame(races: RaceInfo | Sequence[RaceInfo]) -> pd.DataFrame:
     """One row a contender of one or several races, whether it got as far as a ledger or not (then its numbers are NaN).
 
-    Columns: race, race_title, run, label, method, seed, state, solver, strength, pruning_ratio, the numbers of the ledger
-    (accuracies are fractions of the test images), macs_share and params_share (of the dense network), and the same
-    accuracies on the validation images as validation_<stage>.
+    Columns: race, race_title, run, label, method, seed, state, solver, recovery (how it is fine-tuned), strength, pruning_ratio,
+    the numbers of the ledger (accuracies are fractions of the test images; trained_params are those that fine-tuning trains),
+    macs_share and params_share (of the dense network), and the same accuracies on the validation images as validation_<stage>.
     """
     several = [races] if isinstance(races, RaceInfo) else list(races)
     rows = [_row(race, run) for race in several for run in race.runs]
@@ -53,7 +54,19 @@ def ledger_frame(races: RaceInfo | Sequence[RaceInfo]) -> pd.DataFrame:
 
 
 def _columns() -> list[str]:
-    identity = ["race", "race_title", "run", "label", "method", "seed", "state", "solver", "strength", "pruning_ratio"]
+    identity = [
+        "race",
+        "race_title",
+        "run",
+        "label",
+        "method",
+        "seed",
+        "state",
+        "solver",
+        "recovery",
+        "strength",
+        "pruning_ratio",
+    ]
     return [*identity, *NUMBERS, "macs_share", "params_share", *(f"validation_{name}" for name in VALIDATION)]
 
 
@@ -71,6 +84,7 @@ def _row(race: RaceInfo, run: RunInfo) -> dict[str, Any]:
             "seed": config.seed,
             "state": run.state,
             "solver": config.method.solver,
+            "recovery": config.method.recovery,
             "strength": _number(ledger.get("strength", config.method.effective_strength)),
             "pruning_ratio": _number(ledger.get("pruning_ratio", config.pruning_ratio)),
         }

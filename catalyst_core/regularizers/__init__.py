@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from catalyst_core.config import Allocation, Ramp, Solver
 from catalyst_core.errors import ConfigError, NoGroupsError
 from catalyst_core.groups import FilterGroup
+from catalyst_core.owner import owner
 from catalyst_core.regularizers.base import Measurement, Regularizer
 from catalyst_core.regularizers.baselines import MagnitudeCut, RandomCut
 from catalyst_core.regularizers.catalyst import Catalyst
 from catalyst_core.regularizers.lasso import L1, GroupLasso
+from catalyst_core.regularizers.owned import owned
 from catalyst_core.regularizers.rivals import GroupHoyerSquare, GrowingReg, Polarization, Slimming, SparseGroupLasso
 from catalyst_core.regularizers.settings import Settings
 
@@ -50,7 +52,9 @@ def build_regularizer(
     generator_seed: int = 0,
     every: int | None = None,
 ) -> Regularizer:
-    """One of `REGULARIZERS` on `groups`, which `find_groups` returns. `Settings` has the range of every setting.
+    """One of `REGULARIZERS`, or one that the owner registered, on `groups`, which `find_groups` returns.
+
+    `Settings` has the range of every setting.
 
     `strength` None: the method's default, which suits learning rates around 0.1; for Catalyst the sum of learning rate x strength
     over the sparse stage should reach about 20 (README, measured), so small learning rates and short stages ask for a larger one.
@@ -66,8 +70,9 @@ def build_regularizer(
     cannot be met, `NoGroupsError` where there are no groups, `NonFiniteError` for NaN or infinity in a filter. Warns of a setting
     without effect.
     """
-    if name not in REGULARIZERS:
-        raise ConfigError(f"unknown method {name!r}: one of {', '.join(REGULARIZERS)}")
+    kind = REGULARIZERS.get(name) or owned(name)
+    if kind is None:
+        raise ConfigError(f"unknown method {name!r}: one of {', '.join((*REGULARIZERS, *owner().regularizers))}")
     _refuse_no_groups(groups)
     if every is None and total_steps is not None:
         every = min(max(int(total_steps) // BLOCKS, 1), MOST_EVERY)
@@ -86,7 +91,7 @@ def build_regularizer(
         generator_seed=generator_seed,
         every=every,
     )
-    return REGULARIZERS[name](groups, settings)
+    return kind(groups, settings)
 
 
 def _refuse_no_groups(groups: Sequence[FilterGroup]) -> None:

@@ -21,6 +21,7 @@ from catalyst_core.store.sqlite import SqliteBackend
 
 HOLDS_A_SLOT: tuple[State, ...] = ("running", "paused", "stopping")  # with "queued": all that are not finished
 SEEN = runs.c.race_id.in_(select(races.c.id).where(races.c.deleted.is_(None)))  # runs of races that are not hidden
+WATCHED = runs.c.config.startswith('{"data":{"name":"own"')  # runs without a worker: they hold no slot
 IN_TURN = (runs.c.priority.desc(), runs.c.queued, runs.c.id)  # the order of the queue
 
 

@@ -4,8 +4,8 @@ from sqlalchemy import Connection, Row, func, select, update
 
 from catalyst_core.errors import ConfigError, RunFinishedError
 from catalyst_core.store.base import Process
-from catalyst_core.store.core import HOLDS_A_SLOT, Database
-from catalyst_core.store.races import check_priority
+from catalyst_core.store.core import HOLDS_A_SLOT, WATCHED, Database
+from catalyst_core.store.races import check_priority, identity
 from catalyst_core.store.schema import runs
 
 
@@ -31,13 +31,13 @@ class Queue(Database):
         Returns 0 once the run is yours, else its place in the queue of this machine (1 = next). Raises RunFinishedError when
         it was stopped while it waited, or when another process has it; NotFoundError.
         """
-        identity = {"pid": process.pid, "process_created": process.created, "host": process.host, "boot": process.boot}
+        me = identity(process)
         with self._write() as (connection, now):
             row = self._row(connection, run_id)
-            taken = row.pid is not None and any(getattr(row, name) != value for name, value in identity.items())
+            taken = row.pid is not None and any(getattr(row, name) != value for name, value in me.items())
             if row.state != "queued" or taken:
                 raise RunFinishedError(f"run {run_id} is {row.state}{' and has another worker' if taken else ''}")
-            connection.execute(update(runs).where(runs.c.id == run_id).values(**identity, heartbeat=now))
+            connection.execute(update(runs).where(runs.c.id == run_id).values(**me, heartbeat=now))
             waiting = [row.id for row in self._eligible(connection, process.host)]
             place = waiting.index(run_id) + 1
             if place > slots - self._busy(connection, process.host):
@@ -62,5 +62,5 @@ class Queue(Database):
         return [row for row in self._queue(connection) if row.pid is None or row.host == host]
 
     def _busy(self, connection: Connection, host: str) -> int:
-        busy = select(func.count()).where(runs.c.state.in_(HOLDS_A_SLOT), runs.c.host == host)
+        busy = select(func.count()).where(runs.c.state.in_(HOLDS_A_SLOT), runs.c.host == host, ~WATCHED)
         return connection.execute(busy).scalar_one()

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, update
 from catalyst_core.config import RaceConfig
 from catalyst_core.errors import ConfigError, NotFoundError, shown
 from catalyst_core.events import FINISHED_STATES
-from catalyst_core.store.base import RaceInfo, RaceLine, RunInfo
+from catalyst_core.store.base import Process, RaceInfo, RaceLine, RunInfo
 from catalyst_core.store.core import HOLDS_A_SLOT, SEEN, Database
 from catalyst_core.store.queries import contender_config, race_info, race_line
 from catalyst_core.store.schema import commands, events, races, runs
@@ -25,11 +25,15 @@ UNDO_SECONDS = 600.0  # that a deleted race can be restored
 class Races(Database):
     """The part of the store about whole races."""
 
-    def create_race(self, config: RaceConfig, priority: int = 0) -> str:
-        """A race and its queued runs, in one transaction. Returns the race's id. Raises ConfigError (see `set_priority`)."""
+    def create_race(self, config: RaceConfig, priority: int = 0, owner: Process | None = None) -> str:
+        """A race and its queued runs, in one transaction. Returns the race's id. Raises ConfigError (see `set_priority`).
+
+        With an `owner` they are running from the start, and this process has them.
+        """
         race_id = secrets.token_hex(4)
         check_priority(priority)
         with self._write() as (connection, now):
+            claimed = identity(owner) | {"state": "running", "started": now, "heartbeat": now} if owner else {}
             contenders = [
                 {
                     "id": f"{race_id}-{position:02d}",
@@ -40,6 +44,7 @@ class Races(Database):
                     "queued": now + position * 1e-6,
                     "priority": priority,
                 }
+                | claimed
                 for position, contender in enumerate(config.contenders())
             ]
             connection.execute(insert(races).values(id=race_id, created=now, config=config.model_dump_json()))
@@ -177,6 +182,11 @@ def _check_finished(connection: Connection, race_id: str) -> None:
     live = select(func.count()).where(runs.c.race_id == race_id, runs.c.state.not_in(FINISHED_STATES))
     if count := connection.execute(live).scalar_one():
         raise ConfigError(f"race {race_id}: {count} of its runs are not finished; stop it before deleting it")
+
+
+def identity(process: Process) -> dict[str, Any]:
+    """The columns of a run that say who has it."""
+    return {"pid": process.pid, "process_created": process.created, "host": process.host, "boot": process.boot}
 
 
 def check_priority(priority: int) -> None:

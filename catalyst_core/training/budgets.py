@@ -24,7 +24,6 @@ from catalyst_core.data import load_data
 from catalyst_core.decisions import Decisions
 from catalyst_core.errors import CheckpointError
 from catalyst_core.filters import find_groups
-from catalyst_core.models import build_model
 from catalyst_core.peers import Network
 from catalyst_core.surgery import remove_filters
 from catalyst_core.training import methods
@@ -32,6 +31,7 @@ from catalyst_core.training.batches import Batches
 from catalyst_core.training.checkpoint import load_dense
 from catalyst_core.training.keeper import Keeper
 from catalyst_core.training.loop import evaluate, recalibrate
+from catalyst_core.training.network import build_network
 from catalyst_core.training.plan import RECALIBRATION_BATCHES
 
 IMAGES = 1000  # validation images, at most, that logits are compared on
@@ -106,13 +106,13 @@ class _Bench:
     def __init__(self, config: ContenderConfig, cut: Cut, dense: Path, checkpoint: Path | None) -> None:
         self.config, self.cut = config, cut
         self.splits = load_data(config.data)
-        classes = len(self.splits.classes)
-        self.model = build_model(config.model, self.splits.channels, self.splits.size, classes, config.seed)
+        built = build_network(config, self.splits)
+        self.model = built.model
         self.example = self.splits.val_x[:1]
         self.groups = find_groups(self.model, self.example, magnitude=config.method.magnitude)
         self.batches = Batches(self.splits, config.data.batch_size, config.seed, config.data.augment)
         self.sizes = [group.size for group in self.groups]
-        found = load_dense(dense, self.splits, self.model)
+        found = load_dense(dense, built.images, self.model)
         self.dense_accuracy = None if found is None else found.validation.accuracy
         if checkpoint is not None:
             self.model.load_state_dict(Keeper(checkpoint.parent).load(checkpoint.stem)["model"])

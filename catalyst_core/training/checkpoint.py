@@ -11,6 +11,7 @@ from torch import nn
 
 from catalyst_core.data import Splits
 from catalyst_core.decisions import Decisions
+from catalyst_core.depth import shortened
 from catalyst_core.filters import find_groups
 from catalyst_core.models import build_model
 from catalyst_core.surgery import remove_filters
@@ -37,28 +38,29 @@ class Dense:
 
 
 def save_dense(path: Path, dense: Dense, images: str, no_room: Callable[[OSError], None] = give_up) -> None:
-    """Write the shared dense checkpoint; `images`: the fingerprint of those that it was trained on."""
+    """Write the shared dense checkpoint; `images`: the `fingerprint` of what it was trained on."""
     write_whole(path, packed(asdict(dense) | {"images": images}), no_room)
 
 
-def load_dense(path: Path, splits: Splits, model: nn.Module) -> Dense | None:
-    """The shared checkpoint; None when there is none, or one that is damaged, of another network or of other images."""
+def load_dense(path: Path, images: str, model: nn.Module) -> Dense | None:
+    """The shared checkpoint; None when there is none, or one that is damaged, of another network or of other `images`."""
     try:
         content = torch.load(path, weights_only=True, map_location="cpu")
         shapes = {name: tensor.shape for name, tensor in content["state"].items()}
         if shapes != {name: tensor.shape for name, tensor in model.state_dict().items()}:
             return None
-        if content.pop("images") != fingerprint(splits):
+        if content.pop("images") != images:
             return None
         return Dense(**content | {"test": Score(**content["test"]), "validation": Score(**content["validation"])})
     except Exception:  # a truncated or foreign file fails in any way; the network is then trained again
         return None
 
 
-def fingerprint(splits: Splits) -> str:
-    """A hash of the training images and labels: an image folder may change between two races."""
-    digest = hashlib.blake2b(splits.train_x.numpy().tobytes(), digest_size=16)
-    digest.update(splits.train_y.numpy().tobytes())
+def fingerprint(splits: Splits, weights: str = "") -> str:
+    """A hash of the training images and labels, and of the given weights: a folder or a file may change between two races."""
+    digest = hashlib.blake2b(splits.train_x.numpy(), digest_size=16)
+    digest.update(splits.train_y.numpy())
+    digest.update(weights.encode())
     return digest.hexdigest()
 
 
@@ -67,7 +69,7 @@ def save_pruned(
 ) -> None:
     """The smaller network with what `load_pruned` needs to build it again.
 
-    `recipe`: the arguments of `build_model`, and "magnitude" of `find_groups`.
+    `recipe`: the arguments of `build_model`, "magnitude" of `find_groups`, and "after" of `shortened` or None.
     """
     write_whole(path, packed({"state": model.state_dict(), "kept": decisions.kept, "recipe": recipe}), no_room)
 
@@ -78,8 +80,11 @@ def load_pruned(path: Path) -> nn.Module:
     recipe = content["recipe"]
     dense = build_model(**{key: recipe[key] for key in ("name", "channels", "size", "classes", "seed")})
     example = torch.zeros(1, recipe["channels"], recipe["size"], recipe["size"])
-    groups = find_groups(dense, example, magnitude=recipe["magnitude"])
-    assert [group.name for group in groups] == list(content["kept"])
-    model = remove_filters(dense, example, Decisions(kept=content["kept"], undecided=0))
+    if (after := recipe.get("after")) is not None:
+        model = shortened(dense, example, after=after)
+    else:
+        groups = find_groups(dense, example, magnitude=recipe["magnitude"])
+        assert [group.name for group in groups] == list(content["kept"])
+        model = remove_filters(dense, example, Decisions(kept=content["kept"], undecided=0))
     model.load_state_dict(content["state"])
     return model.eval()

@@ -11,12 +11,11 @@ from typing import Any
 from torch import nn
 
 from catalyst_core.config import ContenderConfig
-from catalyst_core.data import Splits
 from catalyst_core.errors import DivergedError
 from catalyst_core.events import Noted, RolledBack, StageStarted
 from catalyst_core.groups import all_decayed
 from catalyst_core.regularizers import Regularizer
-from catalyst_core.training.checkpoint import Dense, fingerprint, load_dense, save_dense
+from catalyst_core.training.checkpoint import Dense, load_dense, save_dense
 from catalyst_core.training.control import PAUSE_SECONDS
 from catalyst_core.training.files import Folders, try_lock
 from catalyst_core.training.keeper import Keeper
@@ -31,9 +30,9 @@ class DenseStage:
     """How a contender comes by its dense network; `model` is what gets trained, or says which shapes are wanted."""
 
     def __init__(
-        self, config: ContenderConfig, folders: Folders, splits: Splits, loop: Loop, tell: Teller, committed: Callable[[], None]
+        self, config: ContenderConfig, folders: Folders, images: str, loop: Loop, tell: Teller, committed: Callable[[], None]
     ) -> None:
-        self._config, self._folders, self._splits, self._loop, self._tell = config, folders, splits, loop, tell
+        self._config, self._folders, self._images, self._loop, self._tell = config, folders, images, loop, tell
         self._committed = committed
         self._path = folders.dense / f"{config.dense_key()}.pt"
         self._keeper = Keeper(folders.dense / config.dense_key(), folders.no_room)
@@ -43,7 +42,7 @@ class DenseStage:
         waiting = False
         while not self._loop.control.poll(self._loop.step):
             with try_lock(self._path) as ours:
-                dense = load_dense(self._path, self._splits, model)
+                dense = load_dense(self._path, self._images, model)
                 if waiting and (dense or ours):
                     self._tell.aside(Noted(step=0, text=f"dense network: {'loaded' if dense else 'trained here'}"))
                 elif not waiting:
@@ -63,14 +62,13 @@ class DenseStage:
 
     def _train(self, model: nn.Module, watcher: Regularizer) -> Dense | None:
         beginning = copy.deepcopy(model.state_dict())
-        images = fingerprint(self._splits)
         self._tell.begin("dense")
         training = self._training(model, watcher)
-        self._go_on(training, images)
+        self._go_on(training)
         stopped = None
         while stopped is None:
             try:
-                stopped = self._run(training, images)
+                stopped = self._run(training)
             except DivergedError as error:
                 model.load_state_dict(beginning)
                 self._start_again(error)
@@ -80,7 +78,7 @@ class DenseStage:
         note = "" if self._loop.scale == 1 else "the dense network diverged and was trained anew at half the learning rate"
         dense = Dense(copy.deepcopy(model.state_dict()), self._loop.seconds, *self._loop.scores(model), note)
         self._committed()  # whoever finds the file says nothing of how it came about
-        save_dense(self._path, dense, images, self._folders.no_room)
+        save_dense(self._path, dense, self._images, self._folders.no_room)
         self._keeper.clear()
         return dense
 
@@ -88,29 +86,29 @@ class DenseStage:
         decayed = all_decayed(model, self._config.schedule.weight_decay)
         return Training(model, RegularizerProbe(watcher), self._loop.optimizer(decayed))
 
-    def _run(self, training: Training, images: str) -> bool:
+    def _run(self, training: Training) -> bool:
         def boundary() -> None:
             if self._keeper.is_due:
-                self._save(training, images)
+                self._save(training)
 
         before, self._loop.boundary = self._loop.boundary, boundary
         try:
             stopped = self._loop.run("dense", training, self._loop.plan.dense)
             if stopped:
-                self._save(training, images)
+                self._save(training)
             return stopped
         finally:
             self._loop.boundary = before
 
-    def _save(self, training: Training, images: str) -> None:
+    def _save(self, training: Training) -> None:
         self._committed()
-        states: dict[str, Any] = {"loop": self._loop.state(), "told": self._tell.state(), "images": images}
+        states: dict[str, Any] = {"loop": self._loop.state(), "told": self._tell.state(), "images": self._images}
         self._keeper.save(states | training.state())
 
-    def _go_on(self, training: Training, images: str) -> None:
+    def _go_on(self, training: Training) -> None:
         """From the last checkpoint, whoever left it."""
         found = self._keeper.latest()
-        if found is None or found[1]["images"] != images:
+        if found is None or found[1]["images"] != self._images:
             return
         point = found[1]
         training.load_state(point)

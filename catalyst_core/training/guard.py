@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from catalyst_core.config import ContenderConfig
 from catalyst_core.errors import DivergedError, NonFiniteError
 from catalyst_core.events import CheckpointKept, RolledBack, Stage
 from catalyst_core.training.keeper import KEPT, Keeper
@@ -59,7 +60,7 @@ class Guard:
     def latest(self) -> Point | None:
         """The last checkpoint that is whole and this contender's."""
         found = self._keeper.latest()
-        return Point(*found) if found and found[1]["config"] == self._identity else None
+        return Point(*found) if found and _same(found[1]["config"], self._identity) else None
 
     def train(self, stage: Stage, training: Training, until: int) -> None:
         """Take steps until so many have been taken since the run began, or a stop.
@@ -136,3 +137,8 @@ class Guard:
         self._load(point.state, training)
         self._tell.aside(RolledBack(step=self._loop.step, stage=stage, from_step=went_wrong, reason=str(error)))
         self._loop.control.halve_rate(self._loop.step)
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two configurations as JSON are equal: an older one lacks settings that were added since, at their defaults."""
+    return ContenderConfig.model_validate_json(one) == ContenderConfig.model_validate_json(other)

@@ -1,6 +1,7 @@
 """The honest row at the end of a run: accuracies around the cut, what the network costs, what the cut changed."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -75,6 +76,10 @@ class Ledger:
             "regularizer_seconds": regularizer.seconds,
         }
 
+    def tuned(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Note how many numbers fine-tuning trains."""
+        self._facts["trained_params"] = sum(parameter.numel() for parameter in parameters)
+
     def state(self) -> dict[str, Any]:
         """Plain data, for a checkpoint."""
         return {"scores": {column: asdict(scores) for column, scores in self.scores.items()}, "facts": dict(self._facts)}
@@ -90,6 +95,7 @@ class Ledger:
         row = {"method": method.name, "label": method.label, "seed": self.config.seed, "solver": method.solver}
         for column in COLUMNS:
             row[f"{column}_accuracy"] = self.scores[column].test.accuracy if column in self.scores else None
+        row |= {"recovery": method.recovery, "trained_params": 0}
         row |= self._facts | {"train_seconds": train_seconds, "stopped": stopped}
         row |= {f"{stage}_steps": steps.get(stage, 0) for stage in ("dense", "sparse", "finetune")}
         row["validation"] = {column: scores.validation.accuracy for column, scores in self.scores.items()}

@@ -5,9 +5,10 @@ from typing import Any
 
 from catalyst_core.catalog import METHODS
 from catalyst_core.config import ContenderConfig
+from catalyst_core.depth import DepthCut
 from catalyst_core.groups import FilterGroup
 from catalyst_core.peers import Network, build_peer
-from catalyst_core.regularizers import Regularizer, build_regularizer
+from catalyst_core.regularizers import Regularizer, Settings, build_regularizer
 
 
 def watching(config: ContenderConfig, groups: Sequence[FilterGroup], name: str, network: Network) -> Regularizer:
@@ -35,7 +36,9 @@ def training(
 
 
 def _build(config: ContenderConfig, groups: Sequence[FilterGroup], name: str, network: Network, **settings: Any) -> Regularizer:
-    """Ours or a peer's. Raises as `build_regularizer` and `build_peer`."""
+    """Ours or a peer's. Raises as `build_regularizer`, `build_peer` and `DepthCut`."""
+    if METHODS[name].cuts == "blocks":
+        return DepthCut(groups, Settings.build(name, **settings), network)
     if METHODS[name].is_peer:
         return build_peer(name, groups, network, **settings)
     return build_regularizer(name, groups, **settings, generator_seed=config.seed)

@@ -2,6 +2,7 @@
 
 # C = channels of all groups, concatenated in the order of `GroupsFound`
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,12 +38,14 @@ class RegularizerProbe:
 class CutProbe:
     """Looks at the smaller network and puts its channels back into their old places; removed ones have magnitude 0.
 
-    A group that cannot be found again, as one of a single channel may not be, keeps its magnitudes at the cut.
+    A group that cannot be found again, as one of a single channel may not be, keeps its magnitudes at the cut. `refresh` is
+    called in front of every look: it brings the network that the groups belong to up to date, where another one is trained.
     """
 
     groups: list[FilterGroup]  # of the smaller network
     decisions: Decisions
     at_the_cut: np.ndarray  # (C,) magnitudes
+    refresh: Callable[[], None] = lambda: None
 
     def penalty(self) -> float:
         """Nothing is regularized any more."""
@@ -54,13 +57,14 @@ class CutProbe:
 
     def measure(self) -> Measurement:
         """Magnitudes now; every margin is infinite, as every channel is decided."""
+        self.refresh()
         masks = [mask.numpy() for mask in self.decisions.kept.values()]
         kept = np.concatenate(masks)
         magnitudes = np.where(kept, self.at_the_cut, 0.0)
         now = {group.name: group.magnitudes().cpu().numpy() for group in self.groups}
         starts = np.cumsum([0, *map(len, masks)])
         for name, start, mask in zip(self.decisions.kept, starts, masks, strict=False):
-            if name in now:
+            if name in now and len(now[name]) == mask.sum():
                 magnitudes[start + np.flatnonzero(mask)] = now[name]
         return Measurement(
             magnitudes=magnitudes,

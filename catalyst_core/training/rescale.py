@@ -24,6 +24,7 @@ from torch import Tensor
 
 from catalyst_core import audits
 from catalyst_core.canonical import Factors, draw_factors, rescale_filters
+from catalyst_core.catalog import BLIND
 from catalyst_core.certificate import Certificate, certify
 from catalyst_core.config import ContenderConfig, RaceConfig
 from catalyst_core.errors import ConfigError
@@ -105,9 +106,9 @@ def rescale_audit(
 
 
 def stages(race: RaceConfig) -> int:
-    """Sparse stages that the audit of `race` takes. Raises `ConfigError` for a random cut, which looks at no filter."""
-    if any(method.name == "random" for method in race.methods):
-        raise ConfigError("methods: random looks at no filter, so a planting cannot tell anything about it")
+    """Sparse stages that the audit of `race` takes. Raises `ConfigError` for a cut that looks at no filter."""
+    if blind := next((method.name for method in race.methods if method.name in BLIND), None):
+        raise ConfigError(f"methods: {blind} looks at no filter, so a planting cannot tell anything about it")
     return len(race.contenders()) * (1 + len(get_args(Factors)) * len(MIRRORED))
 
 

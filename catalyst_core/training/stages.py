@@ -1,7 +1,7 @@
 """The stages of a contender: dense -> sparse -> prune -> recalibrate -> finetune.
 
 All contenders fork from one dense checkpoint, see the same batches in the same order and take the same number of steps.
-A method without a strength (`none`, `random`) is cut at once and takes its sparse steps as fine-tuning.
+A method without a strength (`none`, `random`, `depth`) is cut at once and takes its sparse steps as fine-tuning.
 
 A contender that ended anywhere goes on from its last checkpoint: what it does then, and says, is what it would have done.
 """
@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from catalyst_core.canonical import canonicalize
 from catalyst_core.certificate import certify
 from catalyst_core.config import ContenderConfig
 from catalyst_core.data import load_data
 from catalyst_core.decisions import Decisions
+from catalyst_core.depth import DepthCut, shortened
 from catalyst_core.events import (
     BEFORE_THE_CUT,
     STOPPED,
@@ -30,12 +32,10 @@ from catalyst_core.events import (
     StageStarted,
 )
 from catalyst_core.filters import find_groups
-from catalyst_core.groups import all_decayed
-from catalyst_core.models import build_model
 from catalyst_core.peers import Network
 from catalyst_core.regularizers import Regularizer
 from catalyst_core.surgery import remove_filters
-from catalyst_core.training import device, methods
+from catalyst_core.training import device, methods, recovery
 from catalyst_core.training.batches import Batches
 from catalyst_core.training.checkpoint import Dense, save_pruned
 from catalyst_core.training.control import Control
@@ -45,6 +45,7 @@ from catalyst_core.training.guard import Guard, Point, Unguarded
 from catalyst_core.training.keeper import Keeper
 from catalyst_core.training.ledger import Ledger, Scores
 from catalyst_core.training.loop import Loop, Training, recalibrate
+from catalyst_core.training.network import build_network
 from catalyst_core.training.plan import RECALIBRATION_BATCHES, Plan
 from catalyst_core.training.probe import CutProbe, RegularizerProbe, measured_event
 from catalyst_core.training.teller import Teller
@@ -98,15 +99,9 @@ class Contender:
         self.config, self.folders, self.committed = config, folders, committed
         self.tell = Teller(emit)
         self.splits = load_data(config.data)
-        self.recipe = {
-            "name": config.model,
-            "channels": self.splits.channels,
-            "size": self.splits.size,
-            "classes": len(self.splits.classes),
-            "seed": config.seed,
-        }
+        self.built = build_network(config, self.splits)
         # Convolutions on a CPU take a quarter to a half less time in this layout, and mean the same.
-        self.model = build_model(**self.recipe).to(memory_format=torch.channels_last)
+        self.model = self.built.model.to(memory_format=torch.channels_last)
         self.example = self.splits.test_x[:1]
         self.groups = find_groups(self.model, self.example, magnitude=config.method.magnitude)
         self.control = Control(config, emit, commands, history)
@@ -116,6 +111,7 @@ class Contender:
         self.loop = Loop(self.plan, batches, self.splits, config.schedule.momentum, self.control, self.tell)
         self.ledger = Ledger(config)
         self.decisions: Decisions | None = None
+        self.after: int | None = None  # blocks that a depth cut keeps
         self.guard: Guard | Unguarded = Unguarded(self.loop)
 
     def run(self) -> None:
@@ -150,7 +146,7 @@ class Contender:
         self.model.to(self.device)
         if point is None:
             self._introduce()
-            stage = DenseStage(self.config, self.folders, self.splits, self.loop, self.tell, self.committed)
+            stage = DenseStage(self.config, self.folders, self.built.images, self.loop, self.tell, self.committed)
             dense = stage.get(self.model, watcher)
             if dense is None or self.control.stopping:
                 return None
@@ -160,7 +156,7 @@ class Contender:
         return self._sparse(settings, point)
 
     def _introduce(self) -> None:
-        for note in self.splits.notes:
+        for note in (*self.splits.notes, *self.built.notes):
             self.tell(Noted(step=0, text=note))
         sizes = tuple(group.size for group in self.groups)
         self.tell(GroupsFound(step=0, names=tuple(g.name for g in self.groups), sizes=sizes, skipped=self.groups.skipped))
@@ -218,13 +214,16 @@ class Contender:
             text = f"{undecided} undecided channels were settled by the sign of their margin"
             self.tell(Noted(step=self.loop.step, text=text))
         regularizer.settle()
-        decisions = regularizer.decisions()
-        smaller = remove_filters(self.model, self.example, decisions)
+        self.decisions = regularizer.decisions()
+        if isinstance(regularizer, DepthCut):
+            self.after = regularizer.after
+            self.tell(Noted(step=self.loop.step, text=regularizer.said))
+        smaller = self._smaller()
         certificate = certify(self.model, smaller, self.splits.test_x[:CERTIFICATE_IMAGES])
         self.tell(
             Pruned(
                 step=self.loop.step,
-                widths=decisions.widths,
+                widths=self.decisions.widths,
                 max_abs_logit_change=certificate.max_abs_logit_change,
                 max_abs_logit_change_float32=certificate.max_abs_logit_change_float32,
                 changed_predictions=certificate.changed_predictions,
@@ -233,9 +232,16 @@ class Contender:
         )
         self.ledger.cut(self.model, smaller, self.example, certificate)
         self.ledger.decided(self.groups, regularizer, self.initial, measurement, undecided)
-        self.model, self.decisions, self.magnitudes = smaller.to(self.device), decisions, measurement.magnitudes
+        self.model, self.magnitudes = smaller.to(self.device), measurement.magnitudes
         self._tell_scores("prune", Scores(*self.loop.scores(self.model)), column="post_prune")
         self._save_pruned()
+
+    def _smaller(self) -> nn.Module:
+        """The network that the cut leaves of `self.model`."""
+        if self.after is not None:
+            return shortened(self.model, self.example, after=self.after, seed=self.config.seed)
+        assert self.decisions is not None
+        return remove_filters(self.model, self.example, self.decisions)
 
     def _recalibrate(self) -> None:
         if not self.config.schedule.recalibrate or self.control.poll(self.loop.step):
@@ -250,8 +256,7 @@ class Contender:
         """The last column is the final network's accuracy, also where fine-tuning has no steps."""
         if point is not None:
             self._load_own_state(point.state["own"])
-            assert self.decisions is not None
-            self.model = remove_filters(self.model, self.example, self.decisions)
+            self.model = self._smaller()
         elif self.control.poll(self.loop.step):
             return
         elif self.plan.finetune:
@@ -260,10 +265,14 @@ class Contender:
         if self.plan.finetune:
             groups = find_groups(self.model.to(CPU), self.example, magnitude=self.config.method.magnitude)
             self.model.to(self.device)
-            probe = CutProbe(groups, self.decisions, self.magnitudes)
-            optimizer = self.loop.optimizer(all_decayed(self.model, self.config.schedule.weight_decay))
-            training = Training(self.model, probe, optimizer)
+            trained = recovery.prepared(self.model, self.config.method.recovery, self.config.seed)
+            probe = CutProbe(groups, self.decisions, self.magnitudes, lambda: recovery.bring_home(trained, self.model))
+            parameters = recovery.parameters(trained)
+            self.ledger.tuned(parameters)
+            decayed = [{"params": parameters, "weight_decay": self.config.schedule.weight_decay}]
+            training = Training(trained, probe, self.loop.optimizer(decayed))
             self._train("finetune", training, self.plan.total, point)
+            recovery.bring_home(trained, self.model)
             if self.control.stopping:
                 self.guard.keep("finetune", training, STOPPED)
         if self.loop.taken.get("finetune", 0) > before or not self.plan.finetune:
@@ -288,7 +297,7 @@ class Contender:
         """What a checkpoint has to hold of this object itself."""
         own = {"ledger": self.ledger.state(), "dense_seconds": self.dense_seconds, "initial": torch.from_numpy(self.initial)}
         if self.decisions is not None:
-            own |= {"kept": self.decisions.kept, "magnitudes": torch.from_numpy(self.magnitudes)}
+            own |= {"kept": self.decisions.kept, "magnitudes": torch.from_numpy(self.magnitudes), "after": self.after}
         return own
 
     def _load_own_state(self, own: dict[str, Any]) -> None:
@@ -296,6 +305,7 @@ class Contender:
         self.dense_seconds, self.initial = own["dense_seconds"], own["initial"].numpy()
         if "kept" in own:
             self.decisions, self.magnitudes = Decisions(kept=own["kept"], undecided=0), own["magnitudes"].numpy()
+            self.after = own.get("after")
 
     # small things
 
@@ -309,7 +319,7 @@ class Contender:
         self.ledger.scores[column] = scores
 
     def _save_pruned(self) -> None:
-        recipe = self.recipe | {"magnitude": self.config.method.magnitude}
+        recipe = self.built.recipe | {"magnitude": self.config.method.magnitude, "after": self.after}
         save_pruned(self.folders.run / "pruned.pt", self.model, self.decisions, recipe, self.folders.no_room)
 
     def _finished(self, ledger: dict[str, Any]) -> None:

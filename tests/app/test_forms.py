@@ -15,6 +15,14 @@ RACES = {
     "evidence": {"methods": ({"name": "catalyst", "evidence_share": 0.2, "schedule": "constant"},)},
     "peers": {"methods": ({"name": "tp_group_norm", "strength": 0.005}, {"name": "tp_magnitude"})},
     "variant": {"methods": ({"name": "l1", "variant": "b"}, {"name": "none", "variant": "lr=0.05 @ 300"})},
+    "adapters": {"methods": ({"name": "l1", "recovery": "adapters"}, {"name": "depth", "recovery": "head"})},
+    "both": {
+        "methods": (
+            *({"name": "catalyst", "recovery": recovery} for recovery in ("full", "adapters")),
+            *({"name": "tp_magnitude", "recovery": recovery} for recovery in ("full", "adapters")),
+            *({"name": "depth", "recovery": recovery} for recovery in ("full", "head")),
+        )
+    },
     "macs": {"macs_ratio": 0.6, "pruning_ratio": 0.4},
     "global": {
         "methods": (

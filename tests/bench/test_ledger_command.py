@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from catalyst_core.bench.ledger import report, run
+from catalyst_core.bench.ledger.plan import main_steps
 from catalyst_core.bench.ledger.suites import SUITES, Heat, Suite, Sweep, Task
 from catalyst_core.cli import main
 from catalyst_core.cli.ledgers import _Progress, chosen_suite, command
@@ -93,6 +94,17 @@ def _check_rows(out, ledger):
     assert "no result" in (out / "report.html").read_text(encoding="utf-8")
 
 
+def test_further_methods_race_in_every_heat(catalyst_home):
+    catalyst_home.mkdir(exist_ok=True)
+    (catalyst_home / "catalyst.toml").write_text('[regularizers.ridge]\nclass = "docs.own_regularizer:Ridge"\n')
+    suite, text = asked("--also", "ridge,l1:strength=0.5")
+    more = ({"name": "ridge"}, {"name": "l1", "strength": "0.5"})
+    assert [heat.methods for heat in suite.heats] == [(*heat.methods, *more) for heat in SUITES["quick"].heats]
+    assert text.endswith("--suite quick --also ridge,l1:strength=0.5")
+    labels = next(main_steps(suite, suite.heats[0], {})).config.methods
+    assert [one.label for one in labels[-2:]] == ["ridge", "l1 0.5"]
+
+
 def test_other_seeds_ratios_and_data_make_another_suite_and_are_in_the_command(catalyst_home):
     suite, text = asked(*"--seeds 3,4,100 --dataset fashion_mnist --model resnet20 --train-images 500 --ratios 0.6".split())
     assert (suite.seeds, suite.sweep.seed) == ((3, 4, 100), 101)
@@ -114,6 +126,7 @@ WRONG = {
     "--suite nothing": "invalid choice",
     "--seeds x": "comma-separated",
     "--seeds 1,1": "listed twice",
+    "--also l1x": "there is no 'l1x'; did you mean l1",
     "--ratios 1.5": "pruning_ratio",
     "--dataset nothing": "data.name",
     "--dataset folder --folder nowhere": "no folder 'nowhere'",

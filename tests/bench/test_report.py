@@ -34,7 +34,7 @@ def test_html_markdown_and_csv_agree_on_every_number():
     main_part = markdown[: markdown.index("How strengths were picked")]
     found = pd.read_csv(io.StringIO(tables.summary_csv(ledger["rows"])))
     main = found[found["section"] == "main"]
-    assert len(main) == 2 * 18
+    assert len(main) == 2 * 19
     for _, row in main.iterrows():
         said = [
             f"{100 * row[name]:.1f} ± {100 * row[f'{name}_std']:.1f}"

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from catalyst_core.config import DataConfig
-from catalyst_core.data import check_data, folder, load_data
+from catalyst_core.data import Images, check_data, folder, load_data, normalised
+from catalyst_core.data.listing import layout
 from catalyst_core.errors import DataError
 
 
@@ -96,7 +97,7 @@ def test_damaged_images_are_skipped_counted_and_named(root):
     splits = load_data(_config())
     assert sum(len(labels) for labels in (splits.train_y, splits.val_y, splits.test_y)) == 38
     assert splits.notes[0].startswith("2 of the images cannot be read")
-    assert "000.png" in splits.notes[0]
+    assert "cat/000.png" in splits.notes[0]
 
 
 def test_a_missing_folder_is_named(root):
@@ -131,7 +132,7 @@ def test_a_class_of_unreadable_images(root):
         path.write_text("no image")
     said = _refusal()
     assert "class 'dog'" in said
-    assert "000.png, 001.png, 002.png, ..." in said
+    assert said.endswith("dog/000.png, dog/001.png, dog/002.png, ...")
 
 
 def test_an_image_of_more_than_fifty_megapixels(root):
@@ -197,3 +198,74 @@ def test_images_that_do_not_fit_into_the_memory(root, monkeypatch):
     _fill(root / "pets")
     monkeypatch.setattr(folder.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
     assert "more than half of the free memory" in _refusal()
+
+
+def test_a_preflight_counts_the_images_that_a_race_takes(root, monkeypatch):
+    _fill(root / "pets", count=60)
+    one = 8 * 8 * 3 * 5  # bytes: what is read, and the floats
+    monkeypatch.setattr(folder.psutil, "virtual_memory", lambda: SimpleNamespace(available=2 * one * 120))
+    check_data(_config(image_size=8))
+    monkeypatch.setattr(folder.psutil, "virtual_memory", lambda: SimpleNamespace(available=2 * one * 119))
+    assert "120 images of 8 x 8 pixels" in _refusal(image_size=8)
+    monkeypatch.setattr(folder, "DATASETS", {"folder": SimpleNamespace(images=40)})
+    check_data(_config(image_size=8))
+
+
+def test_files_are_listed_as_a_walk_by_name_lists_them(root):
+    _fill(root / "pets", count=7)
+    for place in ("cat/b", "cat/a/deep", "cat/.hidden"):
+        _fill(root / "pets" / place, classes=("more",), count=2)
+    (root / "pets" / "cat" / ".000.png").write_bytes(b"")
+    (root / "pets" / "cat" / "notes.txt").write_bytes(b"")
+    (root / "pets" / "cat" / "999.JPG").write_bytes((root / "pets" / "cat" / "000.png").read_bytes())
+    walked = []
+    for place, folders, names in os.walk(root / "pets" / "cat"):
+        folders.sort()
+        walked += [os.path.join(place, name) for name in sorted(names) if not name.startswith(".") and name != "notes.txt"]
+    found = layout("pets")
+    assert [str(path) for path in found.train.paths[: len(walked)]] == walked
+    assert found.train.labels.tolist() == [0] * len(walked) + [1] * 7
+    assert found.counts.tolist() == [len(walked), 7]
+
+
+def test_a_pipe_among_the_images(root):
+    _fill(root / "pets")
+    os.mkfifo(root / "pets" / "cat" / "pipe.png")
+    assert "'cat/pipe.png' is a pipe" in _refusal()
+
+
+def test_small_classes_beside_large_ones_are_looked_at(root, monkeypatch):
+    monkeypatch.setattr(folder, "INSPECTED", 10)
+    _fill(root / "pets", count=100)
+    _fill(root / "pets", classes=("bee",), count=5)
+    (root / "pets" / "bee" / "000.png").write_bytes(b"not an image")
+    check_data(_config())  # none of its images is in the sample, which has every twentieth
+    for path in (root / "pets" / "bee").iterdir():
+        path.write_bytes(b"not an image")
+    assert "class 'bee'" in _refusal()
+
+
+def test_a_thousand_classes(root):
+    tile = np.zeros((8, 8), np.uint8)
+    for label in range(1000):
+        place = root / "pets" / f"{label:04}"
+        place.mkdir(parents=True)
+        for number in range(5):
+            tile[0, 0], tile[0, 1], tile[0, 2] = label % 256, label // 256, number
+            Image.fromarray(tile).save(place / f"{number}.png")
+    check_data(_config())
+    splits = load_data(_config(train_images=2000))
+    assert len(splits.classes) == 1000
+    assert [len(labels) for labels in (splits.train_y, splits.val_y, splits.test_y)] == [2000, 1000, 1000]
+    assert all(len(labels.unique()) == 1000 for labels in (splits.train_y, splits.val_y, splits.test_y))
+
+
+def test_many_images_are_kept_as_bytes_and_give_the_same_numbers(root, monkeypatch):
+    _fill(root / "pets", count=60)
+    floats = load_data(_config())
+    monkeypatch.setattr(normalised, "LARGE", 0)
+    kept = load_data(_config())
+    for part in ("train_x", "val_x", "test_x"):
+        x = getattr(kept, part)
+        assert isinstance(x, Images)
+        assert x[:].equal(getattr(floats, part))

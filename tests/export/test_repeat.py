@@ -16,6 +16,8 @@ RACES = {
     "default": {},
     "augmented": {"data": {"augment": True}},
     "not augmented": {"data": {"name": "cifar10", "augment": False}, "model": "resnet20"},
+    "strongly augmented": {"data": {"augment": "strong"}},
+    "given weights": {"model": "torchvision:resnet18", "weights": "mine/best.safetensors"},
     "settings": {
         "methods": (
             {"name": "catalyst", "start_ratio": 1.3, "strength": 3},
@@ -36,6 +38,9 @@ RACES = {
         "methods": ({"name": "catalyst", "allocation": "global", "keep_at_least": 0.2}, {"name": "none", "allocation": "global"}),
     },
     "variants": {"methods": ({"name": "l1"}, {"name": "l1", "variant": "lr=0.05 @ 300"}, {"name": "l1", "variant": "-b"})},
+    "recoveries": {
+        "methods": ({"name": "catalyst"}, {"name": "catalyst", "recovery": "adapters"}, {"name": "depth", "recovery": "head"})
+    },
     "folder": {"data": {"name": "folder", "folder": "my cats", "image_size": 64}, "pruning_ratio": 1 / 3},
 }
 

@@ -1,4 +1,4 @@
-"""Every rival and every peer runs a whole contender: the five of the usual race are tested in test_train."""
+"""Every rival and every peer runs a whole contender: the usual five are tested in test_train, the depth cut in test_depth."""
 
 import math
 
@@ -8,7 +8,8 @@ from catalyst_core.catalog import DEFAULT_METHODS, METHODS
 from catalyst_core.events import Finished
 from tests.training.tiny import Recorder, contender
 
-RIVALS = [name for name, method in METHODS.items() if name not in DEFAULT_METHODS and not method.is_peer]
+OURS = [name for name, method in METHODS.items() if not method.is_peer and method.cuts == "channels"]
+RIVALS = [name for name in OURS if name not in DEFAULT_METHODS]
 PEERS = [name for name, method in METHODS.items() if method.is_peer]
 
 

@@ -30,7 +30,7 @@ LEDGER = {
     *("max_abs_logit_change", "changed_predictions", "decision_gap", "magnitude_bias", "train_seconds"),
     *("regularizer_seconds", "label", "strength", "pruning_ratio", "bytes", "bytes_dense", "latency_ms"),
     *("latency_ms_dense", "magnitude_bias_low", "magnitude_bias_high", "max_abs_logit_change_float32", "undecided"),
-    *("solver", "stopped", "dense_steps", "sparse_steps", "finetune_steps", "validation"),
+    *("recovery", "trained_params", "solver", "stopped", "dense_steps", "sparse_steps", "finetune_steps", "validation"),
 }
 MAY_BE_MISSING = {"strength", "pruning_ratio", "magnitude_bias", "magnitude_bias_low", "magnitude_bias_high", "decision_gap"}
 

@@ -1,0 +1,63 @@
+"""`network`: what can be pruned of a network, before anything is raced."""
+
+import argparse
+
+from catalyst_core.catalog import DATASETS, MODELS
+from catalyst_core.cli.report import print_json
+from catalyst_core.config import DataConfig, MethodConfig, RaceConfig
+from catalyst_core.data import check_data
+from catalyst_core.figures.words import size
+
+LISTED = 12  # groups and reasons that are printed; --json has all
+
+
+def network(options: argparse.Namespace) -> int:
+    """Print the report on one network. 1 when the trial changed its function."""
+    given = vars(options)
+    preset = DATASETS.get(options.dataset)
+    data = {name: given[name] for name in DataConfig.model_fields if given.get(name) is not None}
+    config = RaceConfig.build(
+        data={"name": options.dataset, **data},
+        model=options.model or (preset.model if preset else "cnn"),
+        weights=options.weights,
+        pruning_ratio=options.pruning_ratio,
+        methods=[{"name": "none"}],
+    )
+    check_data(config.data)
+    from catalyst_core.training.report import report_network  # imports torch
+
+    report = report_network(config.contender(MethodConfig(name="none"), 0)).as_dict()
+    if options.json:
+        print_json(report)
+    else:
+        print("\n".join(lines(report)))
+    return 0 if report["lossless"] else 1
+
+
+def lines(report: dict) -> list[str]:
+    """The report for people."""
+    images = f"{report['channels']} x {report['size']} x {report['size']}"
+    said = [
+        f"{MODELS[report['model']].title} on images of {images}, {report['classes']} classes",
+        f"  parameters  {report['params']:,}   multiply-accumulates  {report['macs']:,}   file  {size(report['bytes'])}",
+        f"  prunable    {report['prunable_channels']:,} channels in {len(report['groups'])} groups",
+    ]
+    said += [f"    {name}  {count}" for name, count in list(report["groups"].items())[:LISTED]]
+    said += _more(len(report["groups"]), "groups")
+    if report["skipped"]:
+        said.append(f"  left out    {len(report['skipped'])} groups")
+        said += [f"    {name}: {reason}" for name, reason in list(report["skipped"].items())[:LISTED]]
+        said += _more(len(report["skipped"]), "reasons")
+    verdict = "the same function" if report["lossless"] else "ANOTHER function"
+    said.append(
+        f"  trial       {report['pruning_ratio']:.0%} of the channels of every group: {report['params_after']:,} parameters, "
+        f"{report['macs_after']:,} multiply-accumulates; masked and cut are {verdict} "
+        f"(largest logit change {report['max_abs_logit_change']:.1e} in float64)"
+    )
+    if report["validation_accuracy"] is not None:
+        said.append(f"  weights     {report['weights']}: {report['validation_accuracy']:.1%} of the validation images")
+    return said + [f"  note        {note}" for note in report["notes"]]
+
+
+def _more(count: int, what: str) -> list[str]:
+    return [f"    and {count - LISTED} more {what}: --json has them"] if count > LISTED else []

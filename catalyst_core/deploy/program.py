@@ -1,0 +1,36 @@
+"""`torch.export`: the forward pass as one graph of PyTorch's own operators, in one file that needs no code of the network."""
+
+import io
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, fx, nn
+
+from catalyst_core.deploy.checking import first_line
+from catalyst_core.errors import NetworkError
+
+TRACES = ("stack_trace", "source_fn_stack", "from_node")  # what nodes say about the files that the code came from
+
+
+def program_bytes(model: nn.Module, blank: Tensor) -> bytes:
+    """The network as a file for `torch.export.load`, for any number of images.
+
+    `model` is in evaluation mode; `blank` (2, ...) are images of the right shape. Raises `NetworkError`, one sentence.
+    """
+    try:
+        program = torch.export.export(model, (blank,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        for module in program.graph_module.modules():
+            if isinstance(module, fx.GraphModule):
+                for node in module.graph.nodes:
+                    for name in TRACES:
+                        node.meta.pop(name, None)
+        stream = io.BytesIO()
+        torch.export.save(program, stream)
+    except Exception as error:  # whatever the network's own code and the exporter raise
+        raise NetworkError(f"torch.export failed ({first_line(error)})") from error
+    return stream.getvalue()
+
+
+def program_call(content: bytes) -> Callable[[Tensor], Tensor]:
+    """What the file computes, read from its bytes."""
+    return torch.export.load(io.BytesIO(content)).module()

@@ -1,0 +1,95 @@
+"""What can be pruned of a network, before a race: groups, what is left out and why, costs, and a cut that is only tried.
+
+The trial: F_i of the smallest channels is set to zero, once by masking and once by surgery; both are the same function.
+"""
+
+import copy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from catalyst_core import cost
+from catalyst_core.certificate import certify
+from catalyst_core.config import ContenderConfig
+from catalyst_core.data import load_data
+from catalyst_core.filters import find_groups
+from catalyst_core.regularizers import build_regularizer
+from catalyst_core.surgery import remove_filters, zero_pruned
+from catalyst_core.training.loop import evaluate
+from catalyst_core.training.network import build_network
+
+TRIED = 16  # images of the trial
+
+
+@dataclass(frozen=True)
+class NetworkReport:
+    """Plain data; costs are of one image."""
+
+    model: str
+    weights: str
+    channels: int  # of the images
+    size: int  # pixels a side
+    classes: int
+    params: int
+    macs: int
+    bytes: int  # of the saved state dict
+    groups: dict[str, int]  # name -> channels that can be pruned without loss
+    skipped: dict[str, str]  # name -> why it cannot
+    pruning_ratio: float  # of the trial
+    params_after: int
+    macs_after: int
+    max_abs_logit_change: float  # of the trial, in float64
+    lossless: bool
+    validation_accuracy: float | None  # of the given weights; None without
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"prunable_channels": sum(self.groups.values())}
+
+
+def report_network(config: ContenderConfig) -> NetworkReport:
+    """Of this contender's network on its data set; nothing is trained.
+
+    Raises `DataError`, and `ConfigError` or one of its classes: unknown, does not run on the images, no group of channels that
+    can be pruned, weights that do not fit.
+    """
+    splits = load_data(config.data)
+    built = build_network(config, splits)
+    model, example = built.model.eval(), splits.test_x[:1]
+    groups = find_groups(model, example)
+    trial = build_regularizer("none", groups, pruning_ratio=config.pruning_ratio)
+    decisions = trial.decisions()
+    accuracy = evaluate(model, splits.val_x, splits.val_y).accuracy if config.weights else None
+    masked = copy.deepcopy(model)
+    zero_pruned(find_groups(masked, example), decisions)
+    smaller = remove_filters(masked, example, decisions)
+    certificate = certify(masked, smaller, splits.val_x[:TRIED])
+    before, after = cost.count(model, example), cost.count(smaller, example)
+    return NetworkReport(
+        model=config.model,
+        weights=config.weights,
+        channels=splits.channels,
+        size=splits.size,
+        classes=len(splits.classes),
+        params=before.params,
+        macs=before.macs,
+        bytes=before.bytes,
+        groups={group.name: group.size for group in groups},
+        skipped=dict(groups.skipped),
+        pruning_ratio=config.pruning_ratio,
+        params_after=after.params,
+        macs_after=after.macs,
+        max_abs_logit_change=certificate.max_abs_logit_change,
+        lossless=certificate.lossless or _is_rounding(certificate.max_abs_logit_change, masked, splits.val_x[:TRIED]),
+        validation_accuracy=accuracy,
+        notes=(*splits.notes, *built.notes),
+    )
+
+
+@torch.no_grad()
+def _is_rounding(change: float, model: torch.nn.Module, images: torch.Tensor) -> bool:
+    """Whether a change is nothing beside the logits: those of an untrained network may be of any size."""
+    largest = copy.deepcopy(model).double().eval()(images.double()).abs().max()
+    return change <= 1e-10 * max(1.0, float(largest))

@@ -1,0 +1,148 @@
+"""Contenders on networks and regularizers that are not ours: given weights, torchvision's networks, the owner's methods."""
+
+import pytest
+import torch
+
+from catalyst_core.config import RaceConfig
+from catalyst_core.errors import ExampleInputError, NetworkError
+from catalyst_core.events import Evaluated, Finished, Noted, StageStarted
+from catalyst_core.models import build_model
+from catalyst_core.training import Folders, load_pruned, train
+from catalyst_core.training.report import report_network
+from tests.training.lives import Lives, same_weights, told
+from tests.training.tiny import contender
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    """The models folder, with weights of the cnn for digits."""
+    monkeypatch.setenv("CATALYST_MODELS", str(tmp_path / "models"))
+    (tmp_path / "models").mkdir()
+    torch.save(build_model("cnn", 1, 8, 10, seed=5).state_dict(), tmp_path / "models" / "given.pt")
+    return tmp_path / "models"
+
+
+def _contender(model="cnn", weights="given.pt", method="catalyst", **schedule):
+    race = RaceConfig.build(
+        data={"name": "digits", "train_images": 200, "batch_size": 50},
+        model=model,
+        weights=weights,
+        methods=[{"name": method}],
+        schedule={"sparse_epochs": 4, "finetune_epochs": 1, **schedule},
+    )
+    return race.contender(race.methods[0], 0)
+
+
+def test_given_weights_are_the_dense_network_and_nothing_trains_before_the_sparse_stage(models, record):
+    config = _contender()
+    assert config.schedule.dense_epochs == 0
+    events = record(config)
+    stages = [(event.stage, event.steps) for event in events if isinstance(event, StageStarted)]
+    assert stages[:2] == [("dense", 0), ("sparse", 16)]
+    dense = torch.load(next((record.folder / "dense").glob("*.pt")), weights_only=True)
+    given = torch.load(models / "given.pt", weights_only=True)
+    assert all(dense["state"][name].equal(given[name]) for name in given)
+    row = next(event for event in events if isinstance(event, Finished)).ledger
+    first = next(event for event in events if isinstance(event, Evaluated) and event.split == "test")
+    assert row["dense_accuracy"] == first.accuracy
+    assert row["dense_steps"] == 0
+
+
+def test_they_can_be_trained_further(models, record):
+    events = record(_contender(dense_epochs=1))
+    assert next(event for event in events if isinstance(event, StageStarted)).steps == 4
+    dense = torch.load(next((record.folder / "dense").glob("*.pt")), weights_only=True)
+    assert not dense["state"]["conv1.weight"].equal(torch.load(models / "given.pt", weights_only=True)["conv1.weight"])
+
+
+def test_another_file_of_the_same_name_is_another_dense_network(models, record):
+    first = record(_contender(), run="first")
+    torch.save(build_model("cnn", 1, 8, 10, seed=6).state_dict(), models / "given.pt")
+    second = record(_contender(), run="second")
+    scores = [next(event for event in events if isinstance(event, Evaluated)).loss for events in (first, second)]
+    assert scores[0] != scores[1]
+
+
+def test_a_contender_with_given_weights_goes_on_where_it_was_killed(models, tmp_path):
+    config = _contender(method="group_lasso")
+    whole, again = Lives(tmp_path / "whole", config), Lives(tmp_path / "again", config, deaths=(3, 9, 7))
+    assert told(again.run()) == told(whole.run())
+    assert again.lives == 4
+    assert same_weights(tmp_path / "whole", tmp_path / "again")
+
+
+def test_half_precision_is_told_in_the_run(models, record):
+    state = torch.load(models / "given.pt", weights_only=True)
+    torch.save({name: value.half() if value.is_floating_point() else value for name, value in state.items()}, models / "given.pt")
+    assert any("float16" in event.text for event in record(_contender()) if isinstance(event, Noted))
+
+
+def test_weights_of_another_number_of_classes_are_refused(models, tmp_path):
+    torch.save(build_model("cnn", 1, 8, 3, seed=0).state_dict(), models / "given.pt")
+    with pytest.raises(NetworkError, match="is of a network with 3 classes, these images have 10"):
+        train(_contender(), lambda event: None, list, Folders(tmp_path / "run", tmp_path / "dense"))
+
+
+def test_a_network_of_torchvision_is_trained_cut_and_loaded(record):
+    events = record(contender("catalyst", model="torchvision:resnet18", dense_epochs=1, sparse_epochs=1, finetune_epochs=0))
+    row = next(event for event in events if isinstance(event, Finished)).ledger
+    assert row["params"] < 0.3 * row["params_dense"]
+    small = load_pruned(record.folder / "run" / "pruned.pt")
+    assert small.conv1.out_channels == 32
+    assert small(torch.zeros(2, 1, 8, 8)).shape == (2, 10)
+
+
+@pytest.fixture
+def owned(catalyst_home):
+    """A factory for each thing that can be wrong, and the README's regularizer."""
+    (catalyst_home / "code").mkdir(parents=True)
+    (catalyst_home / "code" / "given_networks.py").write_text(
+        "import torch\n"
+        "from torch import nn\n"
+        "class Two(nn.Module):\n"
+        "    def forward(self, x, y): return x\n"
+        "class Pair(nn.Module):\n"
+        "    def __init__(self): super().__init__(); self.c = nn.Conv2d(1, 4, 3)\n"
+        "    def forward(self, x): return self.c(x).mean((2, 3)), x\n"
+        "def five(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 5))\n"
+    )
+    names = "".join(f"{name.lower()} = 'given_networks:{name}'\n" for name in ("Two", "Pair", "five"))
+    ridge = '[regularizers.ridge]\nclass = "docs.own_regularizer:Ridge"\nstrength = 0.5\n'
+    (catalyst_home / "catalyst.toml").write_text(f'path = ["code"]\n[models]\n{names}{ridge}')
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "said"),
+    [
+        ("two", ExampleInputError, r"model two does not run on images of 1 x 8 x 8 \(TypeError"),
+        ("pair", NetworkError, "model pair answers 2 images with a tuple, not with scores of 2 x 10"),
+        ("five", NetworkError, r"model five answers 2 images with shape \(2, 5\), not with scores of 2 x 10"),
+    ],
+)
+def test_a_network_that_does_not_classify_these_images_is_one_sentence(owned, tmp_path, model, kind, said):
+    with pytest.raises(kind, match=said) as caught:
+        train(contender(model=model), lambda event: None, list, Folders(tmp_path / "run", tmp_path / "dense"))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_owners_regularizer_races(owned, record):
+    row = next(event for event in record(contender("ridge")) if isinstance(event, Finished)).ledger
+    assert (row["method"], row["strength"], row["sparse_steps"]) == ("ridge", 0.5, 16)
+    assert row["channels_pruned"] == 80
+
+
+def test_the_owners_regularizer_goes_on_where_it_was_killed(owned, tmp_path):
+    config = contender("ridge", dense_epochs=1)
+    whole, again = Lives(tmp_path / "whole", config), Lives(tmp_path / "again", config, deaths=(6, 9))
+    assert told(again.run()) == told(whole.run())
+    assert same_weights(tmp_path / "whole", tmp_path / "again")
+
+
+def test_the_report_counts_what_the_cut_leaves(models):
+    report = report_network(_contender(method="none"))
+    assert report.groups == {"conv1": 32, "conv2": 64, "conv3": 64}
+    assert list(report.skipped) == ["classifier"]
+    assert (report.channels, report.size, report.classes, report.lossless) == (1, 8, 10, True)
+    # Weights, BatchNorm pairs and the classifier of 16, 32 and 32 channels.
+    assert report.params_after == 9 * (16 + 16 * 32 + 32 * 32) + 2 * (16 + 32 + 32) + 32 * 10 + 10
+    assert 0 <= report.validation_accuracy <= 1
