@@ -59,6 +59,8 @@ class Channel:
         self._thread = threading.Thread(target=self._work, name="channel", daemon=True)
 
     def __enter__(self) -> Self:
+        with contextlib.suppress(StoreError):  # away: the thread fetches them when it is back
+            self._fetch()  # what was asked before it began acts from its first step on, however few there are
         self._thread.start()
         return self
 

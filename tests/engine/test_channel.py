@@ -49,6 +49,14 @@ def test_commands_arrive_in_order(store, run):
     assert [command.name for command in got] == ["strength", "stop"]
 
 
+def test_what_was_asked_before_it_began_is_there_at_its_first_step(store, run):
+    """A fork with few steps left would otherwise end without the settings that it was made for."""
+    store.send(run.id, Command(name="strength", value=3.0))
+    with Channel(store, run) as channel:
+        assert [command.value for command in channel.commands()] == [3.0]
+        assert channel.commands() == []
+
+
 def test_the_heart_beats_while_training_is_busy(store, run):
     before = store.run(run.id).heartbeat
     with Channel(store, run):
