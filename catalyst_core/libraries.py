@@ -11,7 +11,6 @@ from pathlib import Path
 from catalyst_core.errors import ConfigError, shown
 
 LIBRARIES = ("torchvision", "timm")
-PACKAGES = {"torchvision": "https://pypi.org/project/torchvision", "timm": "https://pypi.org/project/timm"}
 _REGISTERED = re.compile(r"^@register_model(?:\((.*?)\))?\s*\n(?:@.*\n)*def (\w+)\(", re.MULTILINE)
 _NAMED = re.compile(r"name\s*=\s*[\"'](\w+)[\"']")
 NOT_CLASSIFIERS = ("detection", "segmentation", "video", "optical_flow", "quantization")  # folders of torchvision.models

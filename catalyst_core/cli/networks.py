@@ -2,9 +2,10 @@
 
 import argparse
 
-from catalyst_core.catalog import DATASETS, MODELS
+from catalyst_core.catalog import MODELS
+from catalyst_core.cli.racing import subject
 from catalyst_core.cli.report import print_json
-from catalyst_core.config import DataConfig, MethodConfig, RaceConfig
+from catalyst_core.config import MethodConfig, RaceConfig
 from catalyst_core.data import check_data
 from catalyst_core.figures.words import size
 
@@ -13,16 +14,7 @@ LISTED = 12  # groups and reasons that are printed; --json has all
 
 def network(options: argparse.Namespace) -> int:
     """Print the report on one network. 1 when the trial changed its function."""
-    given = vars(options)
-    preset = DATASETS.get(options.dataset)
-    data = {name: given[name] for name in DataConfig.model_fields if given.get(name) is not None}
-    config = RaceConfig.build(
-        data={"name": options.dataset, **data},
-        model=options.model or (preset.model if preset else "cnn"),
-        weights=options.weights,
-        pruning_ratio=options.pruning_ratio,
-        methods=[{"name": "none"}],
-    )
+    config = RaceConfig.build(**subject(options), methods=[{"name": "none"}])
     check_data(config.data)
     from catalyst_core.training.report import report_network  # imports torch
 

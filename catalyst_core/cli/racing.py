@@ -85,20 +85,27 @@ def going(found: RaceInfo) -> str:
 def race_config(options: argparse.Namespace) -> RaceConfig:
     """The options as a validated configuration. Raises ConfigError."""
     given = vars(options)
-    preset = DATASETS.get(options.dataset)
-    data = {name: given[name] for name in DataConfig.model_fields if given.get(name) is not None}
     schedule = {name: given[name] for name in Schedule.model_fields if given.get(name) is not None}
     return RaceConfig.build(
-        data={"name": options.dataset, **data},
-        model=options.model or (preset.model if preset else "cnn"),
-        weights=options.weights,
+        **subject(options),
         methods=_methods(options),
-        pruning_ratio=options.pruning_ratio,
         macs_ratio=options.macs_ratio,
         seeds=numbers(options.seeds, int, "--seed"),
         schedule={**schedule, "recalibrate": not options.no_recalibrate},
         title=options.title,
     )
+
+
+def subject(options: argparse.Namespace) -> dict[str, Any]:
+    """Fields of a RaceConfig, unchecked: the images, the network with its weights, and the share that goes."""
+    given, preset = vars(options), DATASETS.get(options.dataset)
+    data = {name: given[name] for name in DataConfig.model_fields if given.get(name) is not None}
+    return {
+        "data": {"name": options.dataset, **data},
+        "model": options.model or (preset.model if preset else "cnn"),
+        "weights": options.weights,
+        "pruning_ratio": options.pruning_ratio,
+    }
 
 
 def _methods(options: argparse.Namespace) -> list[dict[str, Any]]:

@@ -3,12 +3,13 @@
 # C = channels of all groups, concatenated in the order of `GroupsFound`
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from catalyst_core.certificate import Certificate
 from catalyst_core.decisions import Decisions
-from catalyst_core.events import HISTOGRAM_BINS, HISTOGRAM_DECADES, FiltersMeasured, Stage, pack
+from catalyst_core.events import HISTOGRAM_BINS, HISTOGRAM_DECADES, FiltersMeasured, Pruned, Stage, pack
 from catalyst_core.groups import FilterGroup
 from catalyst_core.regularizers import Measurement, Regularizer
 
@@ -94,3 +95,8 @@ def measured_event(measurement: Measurement, step: int, stage: Stage, decided: b
         zeros=int((magnitudes == 0).sum()),
         decided=decided,
     )
+
+
+def pruned_event(decisions: Decisions, certificate: Certificate, step: int) -> Pruned:
+    """The event of a cut."""
+    return Pruned(step=step, widths=decisions.widths, **asdict(certificate))

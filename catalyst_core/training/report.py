@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from catalyst_core import cost
-from catalyst_core.certificate import certify
+from catalyst_core.certificate import LOSSLESS, certify
 from catalyst_core.config import ContenderConfig
 from catalyst_core.data import load_data
 from catalyst_core.filters import find_groups
@@ -57,15 +57,13 @@ def report_network(config: ContenderConfig) -> NetworkReport:
     """
     splits = load_data(config.data)
     built = build_network(config, splits)
-    model, example = built.model.eval(), splits.test_x[:1]
+    model, example, tried = built.model.eval(), splits.test_x[:1], splits.val_x[:TRIED]
     groups = find_groups(model, example)
-    trial = build_regularizer("none", groups, pruning_ratio=config.pruning_ratio)
-    decisions = trial.decisions()
+    decisions = build_regularizer("none", groups, pruning_ratio=config.pruning_ratio).decisions()
     accuracy = evaluate(model, splits.val_x, splits.val_y).accuracy if config.weights else None
-    masked = copy.deepcopy(model)
-    zero_pruned(find_groups(masked, example), decisions)
-    smaller = remove_filters(masked, example, decisions)
-    certificate = certify(masked, smaller, splits.val_x[:TRIED])
+    zero_pruned(groups, decisions)  # costs depend on shapes alone
+    smaller = remove_filters(model, example, decisions)
+    change = certify(model, smaller, tried).max_abs_logit_change
     before, after = cost.count(model, example), cost.count(smaller, example)
     return NetworkReport(
         model=config.model,
@@ -81,15 +79,14 @@ def report_network(config: ContenderConfig) -> NetworkReport:
         pruning_ratio=config.pruning_ratio,
         params_after=after.params,
         macs_after=after.macs,
-        max_abs_logit_change=certificate.max_abs_logit_change,
-        lossless=certificate.lossless or _is_rounding(certificate.max_abs_logit_change, masked, splits.val_x[:TRIED]),
+        max_abs_logit_change=change,
+        lossless=change <= LOSSLESS * max(1.0, _largest_logit(model, tried)),
         validation_accuracy=accuracy,
         notes=(*splits.notes, *built.notes),
     )
 
 
 @torch.no_grad()
-def _is_rounding(change: float, model: torch.nn.Module, images: torch.Tensor) -> bool:
-    """Whether a change is nothing beside the logits: those of an untrained network may be of any size."""
-    largest = copy.deepcopy(model).double().eval()(images.double()).abs().max()
-    return change <= 1e-10 * max(1.0, float(largest))
+def _largest_logit(model: torch.nn.Module, images: torch.Tensor) -> float:
+    """Beside which a change is rounding or not: the logits of an untrained network may be of any size."""
+    return float(copy.deepcopy(model).double().eval()(images.double()).abs().max())

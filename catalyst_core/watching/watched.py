@@ -20,7 +20,7 @@ from catalyst_core.engine.channel import Guest
 from catalyst_core.engine.heartbeat import LOG_LINES
 from catalyst_core.engine.worker import failure_reason
 from catalyst_core.errors import ConfigError, shown
-from catalyst_core.events import Evaluated, Failed, Finished, GroupsFound, Noted, Pruned, Stage, StageStarted, StepLogged
+from catalyst_core.events import Evaluated, Failed, Finished, GroupsFound, Noted, Stage, StageStarted, StepLogged
 from catalyst_core.filters import find_groups
 from catalyst_core.finite import finite
 from catalyst_core.groups import FilterGroup
@@ -28,7 +28,7 @@ from catalyst_core.regularizers import Measurement, Regularizer
 from catalyst_core.store import RunInfo
 from catalyst_core.training.checkpoint import Score
 from catalyst_core.training.ledger import COLUMNS, SPLITS, Ledger, Scores
-from catalyst_core.training.probe import CutProbe, Probe, RegularizerProbe, measured_event
+from catalyst_core.training.probe import CutProbe, Probe, RegularizerProbe, measured_event, pruned_event
 from catalyst_core.watching.pace import Pace, Tally, as_float, as_share
 from catalyst_core.watching.steered import Steered
 from catalyst_core.watching.unwatched import on_cpu
@@ -157,16 +157,7 @@ class Watched:
         self._begin("prune", 0)
         self._voice.say(measured_event(measurement, self._step, "prune", decided=True))
         certificate = certify(old, new, images)
-        self._voice.say(
-            Pruned(
-                step=self._step,
-                widths=decisions.widths,
-                max_abs_logit_change=certificate.max_abs_logit_change,
-                max_abs_logit_change_float32=certificate.max_abs_logit_change_float32,
-                changed_predictions=certificate.changed_predictions,
-                images=certificate.images,
-            )
-        )
+        self._voice.say(pruned_event(decisions, certificate, self._step))
         self._ledger.cut(old, new, images[:1], certificate)
         self._ledger.decided(self._groups, self._reg, self._initial.magnitudes, measurement, undecided)
         self._probe = CutProbe(left, decisions, measurement.magnitudes)
