@@ -14,8 +14,9 @@ from streamlit.delta_generator import DeltaGenerator
 from app import choices, images
 from catalyst_core import shelf
 from catalyst_core.catalog import DATASETS, METHODS, MODELS, Dataset, Model
-from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule, data_root
+from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
 from catalyst_core.errors import ConfigError, shown
+from catalyst_core.places import data_root
 
 SOLVERS = {"proximal": "Proximal steps (exact zeros)", "subgradient": "Penalty added to the loss"}
 MAGNITUDES = {"response": "Response", "folded": "BatchNorm folded in", "weight": "Weights alone"}

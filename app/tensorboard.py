@@ -8,13 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from app import access, context, live
-from catalyst_core.config import data_root
 from catalyst_core.errors import ConfigError
 from catalyst_core.export.weights import WEIGHT_FIGURES, WeightFigure, weights_file
 from catalyst_core.figures.weights import MOST
 from catalyst_core.frames.weights import Look, Series, weights_frame
 from catalyst_core.others import check_installed, tensorboard_read
 from catalyst_core.others.tensorboard_read import Found
+from catalyst_core.places import data_root
 
 FILES = {"HTML": ("html", "text/html"), "PDF": ("pdf", "application/pdf"), "CSV": ("csv", "text/csv")}
 ABOUT = (

@@ -11,7 +11,8 @@ from typing import Literal, TypeVar
 
 from catalyst_core import libraries
 from catalyst_core.errors import ConfigError, shown
-from catalyst_core.owner import config_file, owner
+from catalyst_core.owner import owner
+from catalyst_core.places import owner_file
 
 DatasetName = Literal["digits", "fashion_mnist", "mnist", "cifar10", "cifar100", "folder", "own"]
 OWN = "own"  # data and network of a race that was only watched (catalyst_core.watch): no form offers it, nothing here can run it
@@ -265,5 +266,5 @@ def check_model(name: str) -> None:
 def _owned(kind: Literal["models", "regularizers"], ours: Catalog[Entry]) -> dict[str, Entry]:
     names = getattr(owner(), kind)
     if taken := next((name for name in names if name in ours), None):
-        raise ConfigError(f"{config_file()}: {kind}.{taken} is the name of one of ours; choose another")
+        raise ConfigError(f"{owner_file()}: {kind}.{taken} is the name of one of ours; choose another")
     return {name: ours[name] for name in names}

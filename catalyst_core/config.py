@@ -7,9 +7,7 @@ module trusts what it is given. `RaceConfig.build(**fields)` turns pydantic's fi
 import hashlib
 import json
 import math
-import os
 import unicodedata
-from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -315,21 +313,6 @@ def parse_method(text: str) -> dict[str, Any]:
             raise ConfigError(f"method {shown(text)}: {shown(setting)} is not of the form setting=value")
         fields[key.strip()] = value.strip()
     return fields
-
-
-def home() -> Path:
-    """Where stores, checkpoints and downloads go unless told otherwise: $CATALYST_HOME or ~/.catalyst."""
-    return Path(os.environ.get("CATALYST_HOME") or "~/.catalyst").expanduser()
-
-
-def data_root() -> Path:
-    """The only place that image folders are read from, and downloads written to: $CATALYST_DATA or <home>/data."""
-    return Path(os.environ.get("CATALYST_DATA") or home() / "data").expanduser()
-
-
-def models_root() -> Path:
-    """The only place that weights of trained networks are read from: $CATALYST_MODELS or <home>/models."""
-    return Path(os.environ.get("CATALYST_MODELS") or home() / "models").expanduser()
 
 
 def _check_visible(where: str, text: str) -> None:

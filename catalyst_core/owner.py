@@ -18,7 +18,6 @@ The file decides which code runs: it is written by whoever owns the server, neve
 """
 
 import importlib
-import os
 import re
 import sys
 import tomllib
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from catalyst_core.errors import ConfigError, shown
+from catalyst_core.places import owner_file
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
@@ -55,18 +55,12 @@ class Owner:
     path: tuple[str, ...] = ()  # folders to import from, absolute
 
 
-def config_file() -> Path:
-    """Where it is read from: $CATALYST_CONFIG or catalyst.toml in the home, which may be missing."""
-    home = Path(os.environ.get("CATALYST_HOME") or "~/.catalyst").expanduser()
-    return Path(os.environ.get("CATALYST_CONFIG") or home / "catalyst.toml").expanduser()
-
-
 _read: dict[tuple[str, int, int], Owner] = {}  # by file, time of change and size
 
 
 def owner() -> Owner:
     """What is registered now; nothing where there is no file. Raises `ConfigError`: one sentence on what is wrong in it."""
-    file = config_file()
+    file = owner_file()
     try:
         known = file.stat()
     except OSError:

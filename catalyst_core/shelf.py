@@ -1,11 +1,12 @@
 """The models folder: files with the weights of trained networks. Nothing is read from anywhere else; no torch is imported."""
 
+import os
 import re
 from pathlib import Path
 from typing import BinaryIO
 
-from catalyst_core.config import models_root
 from catalyst_core.errors import NetworkError, shown
+from catalyst_core.places import confined, models_root
 from catalyst_core.whole import writing
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
@@ -17,16 +18,11 @@ NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,99}")
 def find_weights(name: str) -> Path:
     """The file of that name below the models folder. Raises `NetworkError`: outside it, missing, of another kind."""
     root = models_root().resolve()
-    try:
-        file = (root / name).resolve()
-        inside, there = file.is_relative_to(root), file.is_file()
-    except (OSError, ValueError, RuntimeError):  # a zero byte, a loop of links
-        raise NetworkError(f"weights: {shown(name)} is not a path that can be followed") from None
-    if not inside:
-        raise NetworkError(f"weights: {shown(name)} leads out of the models folder {root}; only files below it are read")
+    outside = f"leads out of the models folder {root}; only files below it are read"
+    file = confined(root / name, root, lambda why: NetworkError(f"weights: {shown(name)} {why}"), outside)
     if file.suffix.lower() not in SUFFIXES:
         raise NetworkError(f"weights: {shown(name)} must end in {', '.join(SUFFIXES)}")
-    if not there:
+    if not os.path.isfile(file):  # a name that is too long is none either, not an error
         raise NetworkError(f"weights: there is no file {shown(name)} in the models folder {root}")
     return file
 

@@ -16,13 +16,13 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from catalyst_core.config import data_root
 from catalyst_core.data.folder import placed
 from catalyst_core.data.images import inspect
 from catalyst_core.data.listing import layout
 from catalyst_core.engine import room
 from catalyst_core.errors import DataError, shown
 from catalyst_core.figures.words import size
+from catalyst_core.places import data_root
 from catalyst_core.store import Store
 from catalyst_core.unzipped import Zipped
 

@@ -5,7 +5,8 @@ import pytest
 from catalyst_core import catalog
 from catalyst_core.config import RaceConfig
 from catalyst_core.errors import ConfigError
-from catalyst_core.owner import config_file, load, owner
+from catalyst_core.owner import load, owner
+from catalyst_core.places import owner_file
 
 GOOD = """
 path = ["mine"]
@@ -49,7 +50,7 @@ def test_what_is_registered_is_offered_and_accepted(write, catalyst_home):
 def test_another_place_can_be_named(tmp_path, monkeypatch):
     monkeypatch.setenv("CATALYST_CONFIG", str(tmp_path / "own.toml"))
     (tmp_path / "own.toml").write_text("[models]\nnarrow = 'a:b'\n")
-    assert config_file() == tmp_path / "own.toml"
+    assert owner_file() == tmp_path / "own.toml"
     assert set(owner().models) == {"narrow"}
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from catalyst_core.config import home
 from catalyst_core.data.images import DECODING, read_image
+from catalyst_core.places import home
 from catalyst_core.whole import writing
 
 MOST_BYTES = 8 * 2**30

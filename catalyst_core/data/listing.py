@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from catalyst_core.config import data_root
 from catalyst_core.errors import DataError, shown
+from catalyst_core.places import confined, data_root
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"))
 VALIDATION_NAMES = ("val", "valid", "validation")
@@ -74,13 +74,8 @@ def layout(folder: str, named: str = "") -> Layout:
 
 def _confined(path: Path, root: Path, named: str) -> Path:
     """`path` with its symbolic links followed, which has to lie below the data root."""
-    try:
-        resolved = path.resolve()
-    except (OSError, ValueError, RuntimeError):  # a zero byte, a loop of links
-        raise DataError(f"{shown(named)} is not a path that can be followed") from None
-    if not resolved.is_relative_to(root):
-        raise DataError(f"{shown(named)} leads out of the data root {root}; only folders below it are read")
-    return resolved
+    outside = f"leads out of the data root {root}; only folders below it are read"
+    return confined(path, root, lambda why: DataError(f"{shown(named)} {why}"), outside)
 
 
 def _subfolders(base: Path, root: Path) -> dict[str, Path]:

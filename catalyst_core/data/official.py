@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from catalyst_core.config import DataConfig, data_root
+from catalyst_core.config import DataConfig
 from catalyst_core.data.sampling import Labelled, Raw, capped, stratified, without
 from catalyst_core.errors import DataError
+from catalyst_core.places import data_root
 
 VALIDATION = 2000  # images split off the official training set
 CHECK_SECONDS, DOWNLOAD_SECONDS = 3.0, 20.0  # of silence on the network before giving up

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from catalyst_core.config import home
 from catalyst_core.engine import heartbeat
+from catalyst_core.places import home
 from catalyst_core.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

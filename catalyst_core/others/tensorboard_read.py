@@ -19,6 +19,7 @@ import numpy as np
 from catalyst_core.errors import DataError, shown
 from catalyst_core.frames.weights import Look, Series, spread
 from catalyst_core.others import check_installed, records
+from catalyst_core.places import confined
 
 MOST_FILES, MOST_SERIES = 1000, 2000
 ALL_LOOKS, MOST_LOOKS, LEAST_LOOKS = 20_000, 400, 30  # kept of all series, and of one; of more, every second is dropped
@@ -111,13 +112,8 @@ def version_of(place: Path, root: Path | None = None, named: str = "") -> tuple[
 
 
 def _resolved(path: Path, root: Path | None, named: str) -> Path:
-    try:
-        file = path.resolve()
-    except (OSError, ValueError, RuntimeError):  # a zero byte, a loop of links
-        raise DataError(f"{shown(named)} is not a path that can be followed") from None
-    if root is not None and not file.is_relative_to(root.resolve()):
-        raise DataError(f"{shown(named)} leads out of the data root; only what is below it is read")
-    return file
+    outside = "leads out of the data root; only what is below it is read"
+    return confined(path, root and root.resolve(), lambda why: DataError(f"{shown(named)} {why}"), outside)
 
 
 def _sound(path: Path, root: Path | None, named: str) -> Path:

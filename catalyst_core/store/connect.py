@@ -16,8 +16,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
-from catalyst_core.config import home
 from catalyst_core.errors import StoreError, StoreUnavailableError
+from catalyst_core.places import home
 
 BUSY_SECONDS = 20  # how long a writer waits for another one
 LONGEST = 400  # characters of what a database says

@@ -8,8 +8,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from catalyst_core.config import home
 from catalyst_core.errors import StoreError
+from catalyst_core.places import home
 from catalyst_core.store.connect import BUSY_SECONDS, Backend
 from catalyst_core.store.schema import metadata
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalyst_core.config import RaceConfig, data_root
+from catalyst_core.config import RaceConfig
 from catalyst_core.data.official import SOURCES, find_copy
+from catalyst_core.places import data_root
 
 Method = Mapping[str, Any]  # fields of MethodConfig
 RATIOS = (0.3, 0.5, 0.7, 0.85)
