@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import context, live, panels, tables, words
 from catalyst_core import figures, frames
-from catalyst_core.store import RunInfo, Store
+from catalyst_core.store import RunInfo
 
 DRAWS = 200  # of the noise
 NO_LIMIT = "A cut that does not go by magnitude has no limit that noise could push a channel across."
@@ -138,18 +138,3 @@ def decided(view: frames.RaceView, run: RunInfo) -> pd.DataFrame:
     """The run's filters as its cut was made from them, or as they are by now."""
     everything = frames.filters_frame(view, until_cut=True)
     return everything[everything["run"] == run.id]
-
-
-def render_network(store: Store, run: RunInfo) -> None:
-    """The pruned network, and how to use it."""
-    file = store.files / "runs" / run.id / "pruned.pt"
-    if not file.is_file():
-        return
-    st.subheader("The small network")
-    panels.render_model(store, run)
-    st.code(loading(f"{run.id}-pruned.pt"), language="python")
-
-
-def loading(name: str) -> str:
-    """The two lines that load a downloaded network."""
-    return f'from catalyst_core.training import load_pruned\n\nmodel = load_pruned("{name}")  # a torch.nn.Module'

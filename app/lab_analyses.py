@@ -36,7 +36,13 @@ RESCALE = Offer(
     "Multiplies filters by random factors and what reads them by the inverse, which leaves the function alone, and trains again "
     "from the same dense network on the same batches. A method that does not see the scale keeps the same filters.",
 )
-OFFERS: dict[Kind, Offer] = {"budgets": BUDGETS, "rescale": RESCALE}
+FILES = Offer(
+    "Make the files",
+    "A zip with its weights, a JSON of widths and 60 lines of Python that rebuild it with PyTorch alone, ONNX, a torch.export "
+    "program and a model card. Every file is compared with the network on test images, and timed beside the network before the "
+    "cut. In the background, about a minute.",
+)
+OFFERS: dict[Kind, Offer] = {"budgets": BUDGETS, "rescale": RESCALE, **dict.fromkeys(analysis.ROUNDED, FILES)}
 
 
 @context.changes
@@ -52,7 +58,7 @@ def end(store: Store, run_id: str, kind: Kind) -> None:
 
 
 def standing(store: Store, run: RunInfo) -> dict[Kind, Analysis]:
-    """How both analyses of a run stand."""
+    """How the analyses of a run stand."""
     return {kind: analysis.look(store, run, kind) for kind in OFFERS}
 
 
@@ -93,7 +99,8 @@ def render(store: Store, view: frames.RaceView, run: RunInfo, kind: Kind, now: A
         return
     if now.state != "done":
         st.caption(offer.text + (f" {duration(view, run)}" if kind == "rescale" else ""))
-    title = {"none": offer.button, "failed": "Try again", "done": "Measure again"}[now.state]
+    again = "Make them again" if offer is FILES else "Measure again"
+    title = {"none": offer.button, "failed": "Try again", "done": again}[now.state]
     _button(title, begin, (store, run.id, kind))
 
 
@@ -117,7 +124,7 @@ def tick(store: Store, run: RunInfo, places: Mapping[Kind, DeltaGenerator], draw
     """Progress of what is running; the page is drawn anew when something has ended."""
     now = standing(store, run)
     for kind, one in now.items():
-        if one.state == "running":
+        if one.state == "running" and kind in places:
             with places[kind]:
                 show_progress(one)
     if tuple(one.state for one in now.values()) != drawn_for:

@@ -17,7 +17,7 @@ from catalyst_core.events import Pruned
 from catalyst_core.figures import style, theory, verdicts
 from catalyst_core.figures.style import Look, Theme
 from catalyst_core.frames.view import RunRecord
-from catalyst_core.store import RaceInfo, RaceLine, RunInfo, Store
+from catalyst_core.store import RaceInfo, RaceLine, RunInfo
 
 PAGES = {"race": "Open the race", "results": "Results", "lab": "Lab"}
 HEADS = (
@@ -233,16 +233,3 @@ def last_undecided(record: RunRecord) -> int:
     else:
         fit = [one for one in record.measured if one.is_cut]
     return (fit or record.measured)[-1].step
-
-
-def render_model(store: Store, run: RunInfo) -> None:
-    """The pruned network's weights, to take away."""
-    file = store.files / "runs" / run.id / "pruned.pt"
-    if file.is_file():
-        st.download_button(
-            f"Pruned network ({words.size(file.stat().st_size)})",
-            data=file.read_bytes,
-            file_name=f"{run.id}-pruned.pt",
-            on_click="ignore",
-            help="Weights and widths, for torch.load(..., weights_only=True).",
-        )

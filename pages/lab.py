@@ -6,10 +6,13 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app import context, lab, lab_analyses, panels, words
+from app import context, lab, lab_analyses, lab_model, panels, words
 from catalyst_core import frames
+from catalyst_core.engine.analysis import Analysis, Kind
 from catalyst_core.store import RaceInfo, RaceLine, RunInfo, Store
 
+Standing = dict[Kind, Analysis]
+Places = dict[Kind, DeltaGenerator]  # where the tick shows progress
 MOVING = ("queued", "running", "paused", "stopping", "failed", "stopped")
 
 
@@ -60,32 +63,42 @@ def show(store: Store, view: frames.RaceView, run: RunInfo) -> None:
     panels.render_failures([run])
     panels.render_certificate(run, view.records[run.id].pruned)
     lab.render_costs(run)
+    now, places = lab_analyses.standing(store, run), Places()
+    take_away(store, view, run, now, places)
     if lab.decided(view, run).empty:
         st.info(frames.why_empty(view))
-        return
-    lab.perturbation(view, run)
-    analyses(store, view, run)
-    lab.layers(view, run)
-    lab.render_network(store, run)
+    else:
+        lab.perturbation(view, run)
+        analyses(store, view, run, now, places)
+        lab.layers(view, run)
+    states = tuple(one.state for one in now.values())
+    if "running" in states:
+        ticking = st.fragment(lab_analyses.tick, run_every=lab_analyses.TICK_SECONDS)
+        ticking(store, run, places, states)
 
 
-def analyses(store: Store, view: frames.RaceView, run: RunInfo) -> None:
+def take_away(store: Store, view: frames.RaceView, run: RunInfo, now: Standing, places: Places) -> None:
+    """The small network as files that need nothing of Catalyst."""
+    st.subheader("The small network, to take away")
+    kind = lab_model.choose()
+    lab_model.render_result(store, run, kind, now[kind])
+    places[kind] = st.empty()
+    lab_analyses.render(store, view, run, kind, now[kind], places[kind])
+    lab_model.render_own(store, run)
+
+
+def analyses(store: Store, view: frames.RaceView, run: RunInfo, now: Standing, places: Places) -> None:
     """Another budget and the planted rescale audit: at once what is stored, and in a process of its own what is not."""
-    now = lab_analyses.standing(store, run)
     st.subheader("What if the budget were another one?")
     lab.what_if(view, run)
     st.markdown("**On validation images**")
     lab_analyses.measured(store, view, run)
-    first = st.empty()
-    lab_analyses.render(store, view, run, "budgets", now["budgets"], first)
+    places["budgets"] = st.empty()
+    lab_analyses.render(store, view, run, "budgets", now["budgets"], places["budgets"])
     st.subheader("Planted rescale audit")
     lab_analyses.audited(view, now["rescale"])
-    second = st.empty()
-    lab_analyses.render(store, view, run, "rescale", now["rescale"], second)
-    states = tuple(one.state for one in now.values())
-    if "running" in states:
-        ticking = st.fragment(lab_analyses.tick, run_every=lab_analyses.TICK_SECONDS)
-        ticking(store, run, {"budgets": first, "rescale": second}, states)
+    places["rescale"] = st.empty()
+    lab_analyses.render(store, view, run, "rescale", now["rescale"], places["rescale"])
 
 
 st.title("Lab")

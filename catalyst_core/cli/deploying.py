@@ -8,6 +8,7 @@ from typing import Any
 from catalyst_core.cli.naming import named, one_run
 from catalyst_core.cli.report import print_json, table
 from catalyst_core.figures.words import size
+from catalyst_core.latencies import side_by_side
 
 RUN = ("RUN", "a run's id, or that of a race with one run")
 
@@ -59,8 +60,8 @@ def model(options: argparse.Namespace) -> int:
 
 def latency_rows(record: dict[str, Any]) -> list[dict[str, str]]:
     """A row an engine and batch size: milliseconds of every network."""
-    rows: dict[tuple[str, int], dict[str, str]] = {}
-    for one in record["latency"]:
-        row = rows.setdefault((one["engine"], one["batch"]), {"engine": one["engine"], "images": str(one["batch"])})
-        row[one["network"]] = f"{one['ms']:.3g} ms"
-    return list(rows.values())
+    found = side_by_side(record["latency"]).items()
+    return [
+        {"engine": engine, "images": str(batch)} | {name: f"{ms:.3g} ms" for name, ms in row.items()}
+        for (engine, batch), row in found
+    ]

@@ -9,6 +9,7 @@ import catalyst_core
 from catalyst_core.deploy.facts import Facts
 from catalyst_core.deploy.open_format import INPUT
 from catalyst_core.deploy.place import SIGN
+from catalyst_core.latencies import share, side_by_side
 
 PACKAGES = ("torch", "numpy", "safetensors", "onnx", "onnxscript", "onnxruntime")
 FILES = {  # name -> what it is, how to load it
@@ -146,15 +147,12 @@ def _rounding(record: Mapping[str, Any]) -> list[str]:
 
 
 def _latency(record: Mapping[str, Any]) -> list[str]:
-    rows: dict[tuple[str, int], dict[str, float]] = {}
-    for one in record["latency"]:
-        rows.setdefault((one["engine"], one["batch"]), {})[one["network"]] = one["ms"]
     names = [name for name in NETWORKS if name in record["cost"]]
-    last = names[-1]
     lines = []
-    for (engine, batch), taken in rows.items():
+    for (engine, batch), taken in side_by_side(record["latency"]).items():
         cells = [f"{taken[name]:.3g} ms" if name in taken else "–" for name in names]
-        lines.append((engine, batch, *cells, f"{taken[last] / taken['dense']:.2f}" if "dense" in taken else ""))
+        left = share(taken)
+        lines.append((engine, batch, *cells, "" if left is None else f"{left:.2f}"))
     if not lines:
         return []
     threads = f"{record['threads']} thread{'s' * (record['threads'] > 1)}"

@@ -22,7 +22,7 @@ from catalyst_core.data.official import SOURCES, find_copy
 from catalyst_core.data.sampling import Raw
 from catalyst_core.deploy.checking import MOST, Sample
 from catalyst_core.deploy.run_facts import run_facts
-from catalyst_core.deploy.writing import Exported, write_model
+from catalyst_core.deploy.writing import Exported, Tell, write_model
 from catalyst_core.errors import CatalystError, CheckpointError, ConfigError, DataError
 from catalyst_core.events import FiltersMeasured, GroupsFound
 from catalyst_core.models import build_model
@@ -34,7 +34,15 @@ if TYPE_CHECKING:
 FILE = "pruned.pt"
 
 
-def write_run(store: "Store", run: "RunInfo", out: Path | str, *, round_to: int | None = None, seconds: float = 3.0) -> Exported:
+def write_run(
+    store: "Store",
+    run: "RunInfo",
+    out: Path | str,
+    *,
+    round_to: int | None = None,
+    seconds: float = 3.0,
+    tell: Tell = lambda done, parts: None,
+) -> Exported:
     """As `writing.write_model`, for the pruned network of a run; its files are checked on test images, at most 1,000.
 
     Without the images of its data set on this machine they are checked on random numbers: nothing is downloaded. Raises
@@ -66,6 +74,7 @@ def write_run(store: "Store", run: "RunInfo", out: Path | str, *, round_to: int 
         sample=sample,
         facts=facts,
         seconds=seconds,
+        tell=tell,
     )
 
 

@@ -27,6 +27,7 @@ from catalyst_core.errors import ConfigError, NetworkError
 from catalyst_core.finite import finite
 
 REPORT = "report.json"
+Tell = Callable[[int, int], None]  # parts done, and of how many
 DEEP = 2  # levels of its JSON that take a line a value
 
 
@@ -61,6 +62,7 @@ def write_model(
     sample: Sample | None = None,
     facts: Facts | None = None,
     seconds: float = 3.0,
+    tell: Tell = lambda done, parts: None,
 ) -> Exported:
     """Write a classifier into the folder or zip (`*.zip`) `out`, whole or not at all; an earlier export there is replaced.
 
@@ -68,7 +70,7 @@ def write_model(
     `dense`: the network before the cut, for costs and latency side by side. `kept`: group name -> (C,) bool, what the cut left
     of it. `round_to`: 8 or 16 rounds widths up (see `rounding.pad`) and needs both; `standing` says which channels come back
     first, `magnitude` is that of `find_groups`. `sample`: images that the files are checked on; without it random numbers are.
-    `seconds`: to spend on the latency of one engine and batch size.
+    `seconds`: to spend on the latency of one engine and batch size. `tell` hears how far it is.
 
     Writes network.safetensors, network.json and network.py (nothing but PyTorch, same bits), network.onnx, network.pt2
     (torch.export), report.json and README.md, the model card. One that is impossible, or whose logits are off by more than 1e-4,
@@ -81,11 +83,11 @@ def write_model(
     checks = Checks(subject.final, _fitting(sample, example) or Sample.noise(example))
     with placing(out) as folder:
         export = _Export(folder, subject, checks, facts)
-        export.plain()
-        export.open_format()
-        export.program()
-        export.latency(seconds)
-        export.finish()
+        parts = (export.plain, export.open_format, export.program, lambda: export.latency(seconds), export.finish)
+        for done, part in enumerate(parts):
+            tell(done, len(parts))
+            part()
+        tell(len(parts), len(parts))
     return Exported(out, export.record)
 
 

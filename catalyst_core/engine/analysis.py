@@ -1,6 +1,7 @@
 """Analyses of a run that need its network: each in a process of its own, its progress and result in the run's folder.
 
     budgets    other budgets on the validation images      rescale    the planted rescale audit
+    model, model-8, model-16    the small network as files for whoever has nothing of ours, its widths as they are or rounded up
 
 analysis-<kind>.json is written whole each time (beside, then renamed) and goes with the race; analysis-<kind>.log is what
 the process prints. One process at a time a run and kind: who starts one holds a lock and names the process in the file.
@@ -9,6 +10,7 @@ Imports no torch: the pages start and watch analyses from here.
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,11 +30,13 @@ from catalyst_core.events import BEFORE_THE_CUT, STOPPED, CheckpointKept
 from catalyst_core.store import Process, RunInfo, Store
 from catalyst_core.store.analyses import analysis_path
 
-Kind = Literal["budgets", "rescale"]
+Kind = Literal["budgets", "rescale", "model", "model-8", "model-16"]
+ROUNDED: dict[Kind, int | None] = {"model": None, "model-8": 8, "model-16": 16}  # widths are multiples of; None: as they are
 WORKER = "catalyst_core.engine.analyst"
 LOCK_SECONDS = 20.0
 LOG_LINES = 20
 RESCALE_STAGES = 5  # sparse stages of an audit of one seed, as `training.rescale.stages` counts them without torch
+STAMP = "made_of"  # key of the result of a model: the `stamp` of the network that it was made of
 _started: list[subprocess.Popen[bytes]] = []  # kept so that ended ones are reaped
 
 
@@ -62,7 +66,7 @@ def look(store: Store, run: RunInfo, kind: Kind) -> Analysis:
     """How it stands: one whose process is gone has failed, and the result of a withdrawn cut is none."""
     _reap()
     found = _read(store, run.id, kind)
-    if found.revision != run.revision and found.state != "running":
+    if found.state != "running" and (found.revision != run.revision or _is_stale(store, run, kind, found)):
         return Analysis()
     if found.state == "running" and found.process is not None and _is_gone(found.process):
         reason = f"its process (pid {found.process.pid}) is gone: it was killed, or ended without a word"
@@ -75,9 +79,27 @@ def obstacle(store: Store, run: RunInfo, kind: Kind) -> str:
     if run.config.data.is_own:
         return f"Its network is not in the store: {WATCHED}."
     if kind == "rescale":
-        if run.config.method.name in BLIND:
-            return f"A {run.config.method.name} cut looks at no filter, so a planting cannot tell anything about it."
-        return "" if dense_file(store, run).is_file() else "Its dense network is not on the disk, and the audit starts from it."
+        return _no_audit(store, run)
+    return _no_files(store, run, kind) if kind in ROUNDED else _no_budgets(store, run)
+
+
+def _no_audit(store: Store, run: RunInfo) -> str:
+    if run.config.method.name in BLIND:
+        return f"A {run.config.method.name} cut looks at no filter, so a planting cannot tell anything about it."
+    return "" if dense_file(store, run).is_file() else "Its dense network is not on the disk, and the audit starts from it."
+
+
+def _no_files(store: Store, run: RunInfo, kind: Kind) -> str:
+    if not run.is_finished:
+        return "It has not ended, and its files are made of the network that it leaves at its end."
+    if not pruned_file(store, run).is_file():
+        cut = store.events(run.id, kinds=["pruned"])
+        return "Its small network is not on the disk." if cut else "It has not been cut, so there is no small network yet."
+    whole_blocks = METHODS[run.config.method.name].cuts == "blocks"
+    return "It removes whole blocks, so there are no widths to round." if whole_blocks and ROUNDED[kind] else ""
+
+
+def _no_budgets(store: Store, run: RunInfo) -> str:
     if not store.events(run.id, kinds=["pruned"]):
         return "It has not been cut, so there is no network in front of a cut to measure."
     if METHODS[run.config.method.name].cuts == "blocks":
@@ -111,6 +133,7 @@ def claim(store: Store, run: RunInfo, kind: Kind) -> Analysis:
         found = look(store, run, kind)
         if found.state == "running" and found.process is not None and found.process.pid != me.pid:
             raise ConfigError(f"run {run.id}: process {found.process.pid} is doing this already; its result comes soon")
+        _sweep(store, run, kind)
         mine = Analysis("running", me, run.revision)
         write(store, run.id, kind, mine)
     return mine
@@ -125,6 +148,7 @@ def stop(store: Store, run: RunInfo, kind: Kind) -> None:
         with suppress(ProcessLookupError):
             os.kill(found.process.pid, signal.SIGKILL)
         _path(store, run.id, kind, "json").unlink(missing_ok=True)
+        _sweep(store, run, kind)
 
 
 def write(store: Store, run_id: str, kind: Kind, analysis: Analysis) -> None:
@@ -149,6 +173,16 @@ def checkpoint(store: Store, run: RunInfo) -> Path | None:
 def dense_file(store: Store, run: RunInfo) -> Path:
     """Where the dense network is that the run began with; it may be gone."""
     return store.files / "dense" / f"{run.config.dense_key()}.pt"
+
+
+def pruned_file(store: Store, run: RunInfo) -> Path:
+    """Where its small network is once it was cut; it may be missing."""
+    return store.files / "runs" / run.id / "pruned.pt"
+
+
+def model_zip(store: Store, run: RunInfo, kind: Kind) -> Path:
+    """Where its small network is as files, once an analysis of this kind is done."""
+    return store.files / "runs" / run.id / f"{run.id}-{kind}.zip"
 
 
 def log_tail(store: Store, run_id: str, kind: Kind) -> str:
@@ -176,6 +210,28 @@ def _read(store: Store, run_id: str, kind: Kind) -> Analysis:
         return Analysis(**content, process=None if process is None else Process(**process))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):  # none yet, or one of another version
         return Analysis()
+
+
+def stamp(store: Store, run: RunInfo) -> int:
+    """When its small network was written, in nanoseconds since the epoch; 0 without one."""
+    with suppress(OSError):
+        return pruned_file(store, run).stat().st_mtime_ns
+    return 0
+
+
+def _is_stale(store: Store, run: RunInfo, kind: Kind, found: Analysis) -> bool:
+    """Whether the files that it made are gone, or the run, which went on behind a failure, has left another network since."""
+    if kind not in ROUNDED or found.result is None:
+        return False
+    return not model_zip(store, run, kind).is_file() or found.result.get(STAMP) != stamp(store, run)
+
+
+def _sweep(store: Store, run: RunInfo, kind: Kind) -> None:
+    """Remove what a killed process had half written."""
+    if kind in ROUNDED:
+        out = model_zip(store, run, kind)
+        for half in out.parent.glob(f".{out.name}-*"):
+            shutil.rmtree(half, ignore_errors=True)
 
 
 def _lock(store: Store, run_id: str, kind: Kind) -> FileLock:

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, get_args
 
 import numpy as np
@@ -112,7 +113,20 @@ def rescale(store: Store, run: RunInfo, tell: Tell) -> dict[str, Any]:
     return {"results": [dataclasses.asdict(one) for one in results]}
 
 
-JOBS: dict[Kind, Callable[[Store, RunInfo, Tell], dict[str, Any]]] = {"budgets": budgets, "rescale": rescale}
+def files(store: Store, run: RunInfo, tell: Tell, kind: Kind) -> dict[str, Any]:
+    """The small network in a zip in the run's folder; what its report.json holds, but for what the run says itself."""
+    from catalyst_core.deploy.of_run import write_run
+
+    made_of = {analysis.STAMP: analysis.stamp(store, run)}
+    exported = write_run(store, run, analysis.model_zip(store, run, kind), round_to=analysis.ROUNDED[kind], tell=tell)
+    return made_of | {name: value for name, value in exported.record.items() if name not in ("facts", "title")}
+
+
+JOBS: dict[Kind, Callable[[Store, RunInfo, Tell], dict[str, Any]]] = {
+    "budgets": budgets,
+    "rescale": rescale,
+    **{kind: partial(files, kind=kind) for kind in analysis.ROUNDED},
+}
 
 
 def race_of(run: RunInfo) -> RaceConfig:

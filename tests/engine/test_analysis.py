@@ -1,12 +1,15 @@
 """Analyses in processes of their own, on a tiny run that was really trained: results, one at a time, kills, obstacles."""
 
+import dataclasses
 import os
 import signal
 import time
+import zipfile
+from pathlib import PurePosixPath
 
 import pytest
 
-from catalyst_core.config import RaceConfig
+from catalyst_core.config import MethodConfig, RaceConfig
 from catalyst_core.engine import analysis, analyst
 from catalyst_core.engine.channel import Channel
 from catalyst_core.engine.heartbeat import is_alive, this_process
@@ -127,3 +130,43 @@ def test_obstacles_are_sentences_and_nothing_starts(trained):
     with pytest.raises(ConfigError, match="it has not been cut"):
         analysis.start(store, waiting, "budgets")
     assert analysis.look(store, waiting, "budgets").state == "none"
+
+
+def test_the_small_network_is_made_into_files_in_a_process_of_its_own_and_stale_ones_are_told(trained):
+    store, (run, *_) = trained
+    run = store.run(run.id)
+    analysis.start(store, run, "model-8")
+    until(lambda: analysis.look(store, run, "model-8").state != "running", 120)
+    found = analysis.look(store, run, "model-8")
+    assert found.state == "done", found.log_tail
+    assert (found.done, found.steps) == (5, 5)
+    assert found.result["rounding"]["multiple"] == 8
+    assert found.result["checks"]["network.py"]["max_abs_logit_difference"] == 0
+    assert found.result["checks"]["network.onnx"]["max_abs_logit_difference"] <= 1e-4
+    with zipfile.ZipFile(analysis.model_zip(store, run, "model-8")) as archive:
+        assert {PurePosixPath(name).name for name in archive.namelist()} == {"README.md", *found.result["files"]}
+    os.utime(analysis.pruned_file(store, run), ns=(1, 1))
+    assert analysis.look(store, run, "model-8").state == "none"
+
+
+def test_a_killed_maker_of_files_leaves_nothing_behind(trained):
+    store, (run, *_) = trained
+    run = store.run(run.id)
+    analysis.start(store, run, "model")
+    out = analysis.model_zip(store, run, "model")
+    until(lambda: list(out.parent.glob(f".{out.name}-*")))
+    os.kill(analysis.look(store, run, "model").process.pid, signal.SIGKILL)
+    until(lambda: analysis.look(store, run, "model").state == "failed")
+    assert list(out.parent.glob(f".{out.name}-*"))
+    analysis.start(store, run, "model")
+    analysis.stop(store, run, "model")
+    assert not list(out.parent.glob(f".{out.name}-*"))
+    assert analysis.look(store, run, "model").state == "none"
+
+
+def test_no_files_are_made_of_a_run_that_goes_on_or_of_rounded_blocks(trained):
+    store, (run, _, waiting) = trained
+    assert "at its end" in analysis.obstacle(store, waiting, "model")
+    depth = dataclasses.replace(store.run(run.id), config=run.config.model_copy(update={"method": MethodConfig(name="depth")}))
+    assert analysis.obstacle(store, depth, "model") == ""
+    assert "no widths to round" in analysis.obstacle(store, depth, "model-8")
