@@ -8,12 +8,14 @@ import hashlib
 import json
 import math
 import unicodedata
+from operator import not_
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, METHODS, OWN, DatasetName, check_method, check_model
 from catalyst_core.errors import ConfigError, StrengthError, shown
+from catalyst_core.normalisations import FORM, misfit, normalisation
 
 Magnitude = Literal["response", "folded", "weight"]
 Solver = Literal["proximal", "subgradient"]
@@ -49,6 +51,13 @@ class DataConfig(_Config):
         description="what happens to training images at random: none, shift, shift_flip, or strong (also brightness, contrast "
         "and erased rectangles); None: shift_flip for colour images only",
     )
+    normalisation: str | None = Field(
+        None,
+        max_length=200,
+        exclude_if=not_,  # what is stored, and its hashes, are as before there were any
+        description="what images are normalised with, such as given weights were trained with: imagenet, half, unit, or mean/std "
+        f"of pixels scaled to 0..1, such as {FORM}; None: the training images' own",
+    )
 
     @field_validator("augment", mode="before")
     @classmethod
@@ -59,10 +68,26 @@ class DataConfig(_Config):
             raise ValueError(f"one of {', '.join(AUGMENTATIONS)} is wanted, not {shown(given)}")
         return AUGMENTATIONS[given]
 
+    @field_validator("normalisation")
+    @classmethod
+    def _without_spaces(cls, given: str | None) -> str | None:
+        if given is None:
+            return None
+        text = "".join(given.split())
+        normalisation(text)
+        return text
+
     @model_validator(mode="after")
     def _folder_is_named(self) -> Self:
         if (self.name == "folder") != bool(self.folder):
             raise ValueError("'folder' names an image folder below the data root, for the data set 'folder' and no other")
+        return self
+
+    @model_validator(mode="after")
+    def _normalisation_fits(self) -> Self:
+        channels = DATASETS[self.name].channels if self.name in DATASETS else None
+        if self.normalisation and channels and (why := misfit(self.normalisation, channels)):
+            raise ValueError(f"normalisation {why}")
         return self
 
     @property
@@ -177,7 +202,10 @@ class Schedule(_Config):
     """How long, and with which optimizer (SGD with momentum). None: the data set's preset."""
 
     dense_epochs: int | None = Field(
-        None, ge=0, le=1000, description="epochs of dense training, shared by all contenders; 0, the preset, with given weights"
+        None,
+        ge=0,
+        le=1000,
+        description="epochs of dense training, shared by all contenders; 0, the preset, with given weights and their own head",
     )
     sparse_epochs: int | None = Field(None, ge=1, le=1000, description="epochs with the regularizer")
     finetune_epochs: int | None = Field(None, ge=0, le=1000, description="epochs after the cut")
@@ -193,6 +221,11 @@ class RaceConfig(_Config):
     data: DataConfig = DataConfig()
     model: str = Field("cnn", max_length=100, pattern=NAMED, description="network: ours, or torchvision:NAME or timm:NAME")
     weights: str = Field("", max_length=200, description="of a trained network: a file below the models folder; '': none")
+    fresh_head: bool = Field(
+        False,
+        exclude_if=not_,
+        description="given weights without their last layer, which begins at random: for other classes than they were trained on",
+    )
     methods: tuple[MethodConfig, ...] = Field(
         tuple(MethodConfig(name=name) for name in DEFAULT_METHODS), min_length=1, max_length=40, description="contenders"
     )
@@ -212,6 +245,10 @@ class RaceConfig(_Config):
             raise ValueError(f"{sorted(twice)[0]!r} is listed twice; give the two different settings")
         if self.schedule.dense_epochs == 0 and not self.weights:
             raise ValueError("dense_epochs must be at least 1 where no weights are given: an untrained network tells nothing")
+        if self.fresh_head and not self.weights:
+            raise ValueError("fresh_head is for given weights: name their file in weights")
+        if self.schedule.dense_epochs == 0 and self.fresh_head:
+            raise ValueError("dense_epochs must be at least 1 with fresh_head: an untrained last layer tells nothing")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError("a seed is listed twice")
         if any(not 0 <= seed < 2**31 for seed in self.seeds):
@@ -256,13 +293,14 @@ class RaceConfig(_Config):
         """This race as seen by one of its contenders, with the data set's preset filled in."""
         preset = DATASETS.get(self.data.name)  # a watched race has none
         dense, sparse, finetune = preset.epochs if preset else (None, None, None)
-        if self.weights:
+        if self.weights and not self.fresh_head:
             dense = 0
         chosen = self.schedule
         return ContenderConfig(
             data=self.data.model_copy(update={"train_images": self.data.train_images or (preset.images if preset else None)}),
             model=self.model,
             weights=self.weights,
+            fresh_head=self.fresh_head,
             method=method,
             pruning_ratio=self.pruning_ratio,
             macs_ratio=self.macs_ratio,
@@ -283,6 +321,7 @@ class ContenderConfig(_Config):
     data: DataConfig
     model: str
     weights: str = ""
+    fresh_head: bool = Field(False, exclude_if=not_)
     method: MethodConfig
     pruning_ratio: float
     macs_ratio: float | None = None  # the budget, where given
@@ -300,6 +339,8 @@ class ContenderConfig(_Config):
         parts: list[Any] = [self.data.model_dump(), self.model, self.seed, schedule]
         if self.weights:
             parts.append(self.weights)
+        if self.fresh_head:
+            parts.append("fresh_head")
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

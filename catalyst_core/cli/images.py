@@ -19,19 +19,21 @@ from catalyst_core.store import open_store
 
 MOST_ROWS = 40  # classes: of more the largest and the smallest are shown
 ENDS = 5  # of these
+OPTIONS = ("train_images", "image_size", "normalisation")
 
 Add = Callable[..., argparse.ArgumentParser]  # as `parser._add`
 
 
 def add_commands(subparsers: Any, add: Add) -> None:
     """Both commands, each made by `add`."""
-    about = {name: str(DataConfig.model_fields[name].description) for name in ("folder", "train_images", "image_size")}
+    about = {name: str(DataConfig.model_fields[name].description) for name in ("folder", *OPTIONS)}
     sentence = "what a race would be given: images of each split and class, sizes, damaged ones, memory; or `data unpack`"
     data = add(subparsers, "data", look, sentence)
     data.add_argument("--dataset", metavar="NAME", help="data set (default: folder with --folder, else digits)")
     data.add_argument("--folder", default="", metavar="PATH", help=about["folder"])
     data.add_argument("--train-images", type=int, metavar="N", help=about["train_images"])
     data.add_argument("--image-size", type=int, metavar="N", help=about["image_size"])
+    data.add_argument("--normalisation", metavar="NAME", help=f"refused where it does not fit: {about['normalisation']}")
     data.add_argument("--quick", action="store_true", help="of a folder: read some headers instead of decoding every image")
     kinds = data.add_subparsers(metavar="unpack")
     unpacked = add(kinds, "unpack", unpack, "take a zip of images in below the data root, all of it or nothing")
@@ -41,7 +43,7 @@ def add_commands(subparsers: Any, add: Add) -> None:
 
 def look(options: argparse.Namespace) -> int:
     """Report on the images of a data set or folder."""
-    fields = {name: value for name in ("train_images", "image_size") if (value := getattr(options, name)) is not None}
+    fields = {name: value for name in OPTIONS if (value := getattr(options, name)) is not None}
     name = options.dataset or ("folder" if options.folder else "digits")
     config = RaceConfig.build(data={"name": name, "folder": options.folder, **fields}).data
     if options.quick and config.name == "folder":

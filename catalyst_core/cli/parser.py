@@ -78,12 +78,7 @@ def _add_network(subparsers: Any) -> None:
     sentence = "what can be pruned of a network, what cannot and why, its costs, and a trial of the cut"
     network = subparsers.add_parser("network", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
     network.set_defaults(command=networks.network)
-    network.add_argument("--model", metavar="NAME", help=NETWORKS)
-    network.add_argument("--weights", default="", metavar="FILE", help=_help(RaceConfig, "weights"))
-    network.add_argument("--dataset", default="digits", metavar="NAME", help="data set (default: digits)")
-    for name, kind in {"folder": str, "image_size": int}.items():
-        network.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(DataConfig, name))
-    network.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=_help(RaceConfig, "pruning_ratio", "0.5"))
+    _add_subject(network)
     network.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -244,12 +239,9 @@ def _add_race(subparsers: Any) -> None:
         epilog=_vocabulary(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    race.add_argument("--dataset", default="digits", metavar="NAME", help="data set (default: digits)")
-    race.add_argument("--model", metavar="NAME", help=NETWORKS)
-    race.add_argument("--weights", default="", metavar="FILE", help=_help(RaceConfig, "weights"))
+    _add_subject(race)
     usual = ",".join(DEFAULT_METHODS)
     race.add_argument("--methods", default=usual, metavar="LIST", help=f"comma-separated (default: {usual})")
-    race.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=_help(RaceConfig, "pruning_ratio", "0.5"))
     race.add_argument("--macs-ratio", type=float, metavar="R", help=_help(RaceConfig, "macs_ratio"))
     race.add_argument("--seed", "--seeds", dest="seeds", default="0", metavar="LIST", help="seed, or several: 0,1,2 (default: 0)")
     race.add_argument(
@@ -266,8 +258,8 @@ def _add_race(subparsers: Any) -> None:
     recoveries = "full or adapters: how smaller networks are fine-tuned, for every method that cuts channels (default: full)"
     race.add_argument("--recovery", metavar="NAME", help=recoveries)
     race.add_argument("--canonicalize", action="store_true", help=_help(MethodConfig, "canonicalize"))
-    for name, kind in {"folder": str, "train_images": int, "image_size": int, "batch_size": int}.items():
-        race.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(DataConfig, name))
+    for name in ("train_images", "batch_size"):
+        race.add_argument(_flag(name), type=int, metavar="N", help=_help(DataConfig, name))
     race.add_argument("--augment", nargs="?", const="shift_flip", metavar="PRESET", help=_help(DataConfig, "augment"))
     race.add_argument("--no-augment", dest="augment", action="store_const", const="none", help="the same as --augment none")
     for name, field in Schedule.model_fields.items():
@@ -278,6 +270,18 @@ def _add_race(subparsers: Any) -> None:
     race.add_argument("--priority", type=_whole, default=0, metavar="N", help=f"{PRIORITY} (default: 0)")
     race.add_argument("--title", default="", help=_help(RaceConfig, "title"))
     race.add_argument("--detach", action="store_true", help="print the race's id and do not wait for the end")
+
+
+def _add_subject(parser: argparse.ArgumentParser) -> None:
+    """What `racing.subject` reads: images, network, weights and the share that goes."""
+    parser.add_argument("--dataset", default="digits", metavar="NAME", help="data set (default: digits)")
+    for name, kind in {"folder": str, "image_size": int}.items():
+        parser.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(DataConfig, name))
+    parser.add_argument("--model", metavar="NAME", help=NETWORKS)
+    parser.add_argument("--weights", default="", metavar="FILE", help=_help(RaceConfig, "weights"))
+    parser.add_argument("--fresh-head", action="store_true", help=_help(RaceConfig, "fresh_head"))
+    parser.add_argument("--normalisation", metavar="NAME", help=_help(DataConfig, "normalisation"))
+    parser.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=_help(RaceConfig, "pruning_ratio", "0.5"))
 
 
 def _whole(text: str) -> int:

@@ -104,6 +104,7 @@ def subject(options: argparse.Namespace) -> dict[str, Any]:
         "data": {"name": options.dataset, **data},
         "model": options.model or (preset.model if preset else "cnn"),
         "weights": options.weights,
+        "fresh_head": options.fresh_head,
         "pruning_ratio": options.pruning_ratio,
     }
 

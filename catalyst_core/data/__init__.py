@@ -12,7 +12,7 @@ import numpy as np
 from catalyst_core.config import DataConfig
 from catalyst_core.data.digits import check_digits, read_digits
 from catalyst_core.data.folder import check_folder, read_folder
-from catalyst_core.data.normalised import Images, statistics
+from catalyst_core.data.normalised import Images, constants
 from catalyst_core.data.normalised import normalised as in_memory
 from catalyst_core.data.official import check_official, read_official
 from catalyst_core.errors import DataError
@@ -42,8 +42,9 @@ CHECKS = {
 class Splits:
     """A data set in memory: images (N, channels, size, size) float32, labels (N,) int64.
 
-    Every channel is shifted and scaled to mean 0 and standard deviation 1 of the training images. Many images are `Images`,
-    which take a quarter of the memory: slices, index tensors, `split`, `shape` and `len` give what a tensor would.
+    Every channel is shifted and scaled, to mean 0 and standard deviation 1 of the training images or as the configuration
+    says. Many images are `Images`, which take a quarter of the memory: slices, index tensors, `split`, `shape` and `len` give
+    what a tensor would.
     """
 
     train_x: "torch.Tensor | Images"
@@ -68,13 +69,14 @@ def load_data(config: DataConfig, seed: int = 0) -> Splits:
     """Read the data set, downloading it only when no copy is on the machine.
 
     `seed` draws the splits and the capped training images; leave it alone for comparable results.
-    Raises `DataError`: missing and offline, empty, unreadable, or too large for the memory.
+    Raises `DataError`: missing and offline, empty, unreadable, too large for the memory, or of other
+    channels than its normalisation.
     """
     import torch
 
     _refuse_own(config)
     raw = READERS[config.name](config, np.random.default_rng(seed))
-    mean, std = statistics(raw.train.x)
+    mean, std = constants(raw, config.normalisation)
     _, channels, size, _ = raw.train.x.shape
     parts = {}
     for name in ("train", "val", "test"):

@@ -11,6 +11,7 @@ from catalyst_core.errors import DataError
 
 VALIDATION, TEST = 200, 397  # 1,200 images remain for training
 SIZE = 8
+WHITE = 16  # grey levels are 0..16
 
 
 def check_digits(config: DataConfig) -> None:
@@ -37,4 +38,5 @@ def read_digits(config: DataConfig, generator: np.random.Generator) -> Raw:
     val = rest[stratified(images.y[rest], VALIDATION, generator)]
     train = np.setdiff1d(rest, val)
     train = train[capped(images.y[train], config.train_images, generator)]
-    return Raw(images.at(train), images.at(val), images.at(test), tuple(str(digit) for digit in range(10)))
+    classes = tuple(str(digit) for digit in range(10))
+    return Raw(images.at(train), images.at(val), images.at(test), classes, white=WHITE)

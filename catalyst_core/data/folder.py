@@ -16,7 +16,7 @@ from catalyst_core.config import DataConfig
 from catalyst_core.data.decoded import decoded
 from catalyst_core.data.images import Header, inspect
 from catalyst_core.data.listing import Files, Layout, layout
-from catalyst_core.data.normalised import held_bytes
+from catalyst_core.data.normalised import check_channels, held_bytes
 from catalyst_core.data.sampling import Labelled, Raw, capped, stratified, without
 from catalyst_core.errors import DataError, shown
 
@@ -45,7 +45,8 @@ class Listing:
 
 
 def check_folder(config: DataConfig) -> None:
-    """Raise `DataError`: outside the data root, empty, one class, unreadable or huge images, too large for the memory."""
+    """Raise `DataError`: outside the data root, empty, one class, unreadable or huge images, too large for the memory,
+    or grey ones with a normalisation for colours."""
     listed(as_raced(config), np.random.default_rng(0))
 
 
@@ -71,6 +72,7 @@ def listed(config: DataConfig, generator: np.random.Generator, named: str = "") 
     headers = _headers(found)
     good = [header for header in headers.values() if header]
     channels = 1 if all(header.grey for header in good) else 3
+    check_channels(config.normalisation, channels)
     size = config.image_size or _default_size(good)
     if config.train_images is not None and config.train_images < len(found.classes):
         raise DataError(f"{config.train_images} training images are too few for {len(found.classes)} classes")

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from catalyst_core.data.sampling import Raw
+from catalyst_core.errors import DataError
+from catalyst_core.normalisations import misfit, normalisation
+
 if TYPE_CHECKING:
     import torch
 
@@ -64,6 +68,26 @@ def held_bytes(values: int) -> int:
     """What so many values of one split take in memory while they are read: their bytes, and the floats where these stay."""
     floats = values * FLOAT_BYTES
     return values if floats > LARGE else values + floats
+
+
+def constants(raw: Raw, text: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (1, K, 1, 1) that its images are normalised with, in its own levels.
+
+    `text`: as `DataConfig.normalisation`; None: those of the training images. Raises `DataError` where it is for others.
+    """
+    if text is None:
+        return statistics(raw.train.x)
+    channels = raw.train.x.shape[1]
+    check_channels(text, channels)
+    chosen = normalisation(text)
+    mean, std = (np.resize(raw.white * np.array(one), (1, channels, 1, 1)) for one in (chosen.mean, chosen.std))
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
+def check_channels(text: str | None, channels: int) -> None:
+    """Raise `DataError` where images of so many channels cannot be normalised so."""
+    if text is not None and (why := misfit(text, channels)):
+        raise DataError(f"normalisation {why}")
 
 
 def statistics(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -73,7 +73,7 @@ class Report:
     @property
     def damage(self) -> str:
         """How many images cannot be read, in words."""
-        looked = f"{self.looked_at} {'images' if self.decoded else 'headers'} looked at"
+        looked = f"{self.looked_at:,} {'images' if self.decoded else 'headers'} looked at"
         more = ", ..." if self.damaged > len(self.damaged_names) else ""
         return f"{self.damaged or 'none'} of {looked}" + (f": {', '.join(self.damaged_names)}{more}" if self.damaged else "")
 
@@ -149,8 +149,8 @@ def _of_folder(
     said = [*_of_balance(classes, splits[0]), *_of_sides(sides, listing.size), *repeated]
     if left_out:
         said.append(
-            f"{left_out} of the {found.sum()} images are left out: at most {config.train_images} (train_images) are trained on, "
-            f"{VALIDATION} and {TEST} are for val and test"
+            f"{left_out:,} of the {found.sum():,} images are left out: at most {config.train_images:,} (train_images) are trained on, "
+            f"{VALIDATION:,} and {TEST:,} are for val and test"
         )
     return Report(
         data=config.folder,

@@ -28,6 +28,7 @@ class Raw:
     test: Labelled
     classes: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    white: int = 255  # the level of the brightest pixel there may be; the darkest has 0
 
 
 def stratified(labels: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:

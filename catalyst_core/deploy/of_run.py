@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from catalyst_core.config import ContenderConfig
 from catalyst_core.data import READERS
-from catalyst_core.data.normalised import normalised, statistics
+from catalyst_core.data.normalised import constants, normalised
 from catalyst_core.data.official import SOURCES, find_copy
 from catalyst_core.data.sampling import Raw
 from catalyst_core.deploy.checking import MOST, Sample
@@ -127,7 +127,7 @@ def _data(config: ContenderConfig, recipe: dict[str, Any]) -> _Data | str:
         return f"The images could not be read ({error}), so nothing is said about their classes and pixels."
     if raw.train.x.shape[1:] != (recipe["channels"], recipe["size"], recipe["size"]) or len(raw.classes) != recipe["classes"]:
         return "The images in the folder are not those that it was trained on, so nothing is said about classes and pixels."
-    mean, std = statistics(raw.train.x)
+    mean, std = constants(raw, config.data.normalisation)
     return _Data(
         sample=_sample(raw, mean, std),
         classes=raw.classes,
@@ -144,7 +144,7 @@ def _sample(raw: Raw, mean: np.ndarray, std: np.ndarray) -> Sample:
         chosen, name = raw.test, "test images"
     else:
         places = np.sort(np.random.default_rng(0).choice(count, MOST, replace=False))
-        chosen, name = raw.test.at(places), f"test images, drawn from {count}"
+        chosen, name = raw.test.at(places), f"test images (drawn from {count:,})"
     images = normalised(chosen.x, mean, std)
     return Sample(images[:], torch.from_numpy(chosen.y), name)
 

@@ -17,16 +17,18 @@ NETWORK_SECONDS = 180.0
 def network(config: RaceConfig) -> dict[str, Any]:
     """What `network --json` says of the network of this race. Raises as `asked`."""
     data = {"dataset": config.data.name, "folder": config.data.folder, "image-size": config.data.image_size}
-    given = data | {"model": config.model, "weights": config.weights, "pruning-ratio": config.pruning_ratio}
-    return asked("network", given, NETWORK_SECONDS)
+    given = data | {"model": config.model, "weights": config.weights, "fresh-head": config.fresh_head}
+    more = {"normalisation": config.data.normalisation, "pruning-ratio": config.pruning_ratio}
+    return asked("network", given | more, NETWORK_SECONDS)
 
 
 def asked(command: str, options: dict[str, Any], seconds: float) -> dict[str, Any]:
-    """The JSON that a command prints; options that are None or empty are left out.
+    """The JSON that a command prints; options that are None, empty or False are left out, True is a flag.
 
     Raises `UsageError` with its sentence, `EngineError` where the process ended otherwise or took longer.
     """
-    flags = [f"--{name}={value}" for name, value in options.items() if value not in (None, "")]
+    given = {name: value for name, value in options.items() if value is not None and value is not False and value != ""}
+    flags = [f"--{name}" if value is True else f"--{name}={value}" for name, value in given.items()]
     words = [sys.executable, "-m", "catalyst_core", command, "--json", *flags]
     try:
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=seconds, check=False)

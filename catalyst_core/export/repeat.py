@@ -50,7 +50,7 @@ def repeat_command(config: RaceConfig) -> str:
     words = [f"--{name}{'=' if value.startswith('-') else ' '}{shlex.quote(value)}" for name, value in flags.items()]
     if (augment := filled.data.augment) is not None:
         words.append({True: "--augment", False: "--no-augment"}.get(augment, f"--augment {augment}"))
-    words += ["--no-recalibrate"] * (not config.schedule.recalibrate)
+    words += ["--fresh-head"] * config.fresh_head + ["--no-recalibrate"] * (not config.schedule.recalibrate)
     return " ".join(["python -m catalyst_core race", *words])
 
 

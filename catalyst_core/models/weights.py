@@ -6,7 +6,7 @@ No code in a file is ever run. What does not fit is named, with what comes close
 import hashlib
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,16 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(stream, "blake2b").hexdigest()[:32]
 
 
-def load_weights(model: nn.Module, file: Path, classes: int) -> tuple[str, ...]:
+def load_weights(model: nn.Module, file: Path, classes: int, head: Collection[str] = ()) -> tuple[str, ...]:
     """Load a file into a classifier of so many classes, in place; returns sentences about what was out of the ordinary.
 
+    `head`: names of tensors that stay as they are, whether the file has them for as many classes, for others, or not at all.
     Raises `NetworkError`: unreadable, code in it, names or shapes that do not fit (named), another number of classes, numbers
     that are not finite.
     """
     state, notes = _unwrapped(read_state(file)), []
+    if head:
+        notes.append(_with_own_head(model, state, head, classes, file.name))
     _check_fit(model, state, classes, file.name)
     half = sorted({str(value.dtype).removeprefix("torch.") for value in state.values() if value.dtype in HALF})
     if half:
@@ -101,6 +104,23 @@ def _unwrapped(content: dict[str, Any]) -> dict[str, Tensor]:
     return state
 
 
+def _with_own_head(model: nn.Module, state: dict[str, Tensor], head: Collection[str], classes: int, file: str) -> str:
+    """Put the network's own head into `state`; what differs in more than the number of classes stays, to be refused."""
+    ours = model.state_dict()
+    theirs = [state[name] for name in head if name in state and _differ_in_classes(state[name], ours[name])]
+    state |= {name: ours[name] for name in head if name not in state or _differ_in_classes(state[name], ours[name])}
+    began = f"{_listed(list(head))} for {classes} classes begin at random"
+    if not theirs:
+        return f"fresh head: {file} has no last layer; {began}"
+    fits = ", which would fit," if len(theirs[0]) == classes else ""
+    return f"fresh head: the last layer of {file} for {len(theirs[0])} classes{fits} is left out; {began}"
+
+
+def _differ_in_classes(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors of a last layer differ in nothing but the number of classes, if in that."""
+    return one.dim() == other.dim() and one.shape[1:] == other.shape[1:]
+
+
 def _check_fit(model: nn.Module, state: dict[str, Tensor], classes: int, file: str) -> None:
     wanted = model.state_dict()
     for name in wanted:  # a count that files of before 2018 lack
@@ -114,9 +134,12 @@ def _check_fit(model: nn.Module, state: dict[str, Tensor], classes: int, file: s
     if not wrong:
         return
     name = wrong[-1]
-    theirs, ours = tuple(state[name].shape), tuple(wanted[name].shape)
-    if theirs[1:] == ours[1:] and ours[:1] == (classes,) and len(wrong) <= 2:
-        raise NetworkError(f"weights: {file} is of a network with {theirs[0]} classes, these images have {classes}")
+    theirs, ours = state[name], wanted[name]
+    if _differ_in_classes(theirs, ours) and ours.shape[:1] == (classes,) and len(wrong) <= 2:
+        raise NetworkError(
+            f"weights: {file} is of a network with {len(theirs)} classes, these images have {classes}; with fresh_head all but "
+            "its last layer is loaded"
+        )
     raise NetworkError(
         f"weights: {shown(wrong[0])} in {file} has the shape {_shape(state[wrong[0]])}, {_shape(wanted[wrong[0]])} fits"
     )

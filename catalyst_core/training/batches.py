@@ -13,7 +13,7 @@ import torch
 
 from catalyst_core.data import Splits
 
-GAIN, BIAS = 0.4, 0.4  # strong: contrast 1 - GAIN to 1 + GAIN, brightness up to BIAS standard deviations up or down
+GAIN, BIAS = 0.4, 0.4  # strong: contrast 1 - GAIN to 1 + GAIN, brightness up to BIAS of the normalisation's deviation up or down
 ERASED = 0.5  # strong: the share of the images that lose a rectangle of an eighth to a half of S a side
 
 Draws = dict[str, torch.Tensor]  # what was drawn for each image of an epoch, by name
@@ -76,12 +76,15 @@ def _overlap(by: int, size: int) -> tuple[slice, slice]:
 
 
 def relight(x: torch.Tensor, gains: torch.Tensor, biases: torch.Tensor) -> torch.Tensor:
-    """gain x + bias for x (B, K, S, S), gains and biases (B,): contrast about the training images' mean colour, brightness."""
+    """gain x + bias for x (B, K, S, S), gains and biases (B,): contrast about the normalisation's mean colour, brightness."""
     return x * gains[:, None, None, None] + biases[:, None, None, None]
 
 
 def erase(x: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
-    """x (B, K, S, S) with zeros, the mean colour, in the boxes (B, 4): top, left, height, width; none where these are 0."""
+    """x (B, K, S, S) with zeros, the normalisation's mean colour, in the boxes (B, 4): top, left, height, width.
+
+    There is none where these are 0.
+    """
     span = torch.arange(x.shape[-1])
     top, left, height, width = (side[:, None] for side in boxes.unbind(1))  # (B, 1)
     rows = (span >= top) & (span < top + height)  # (B, S)

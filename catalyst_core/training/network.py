@@ -32,9 +32,19 @@ def build_network(config: ContenderConfig, splits: Splits) -> Built:
     model, notes, known = build_model(**recipe), (), ""
     if config.weights:
         file = find_weights(config.weights)
-        notes, known = load_weights(model, file, classes), digest(file)
+        head = _head(model, recipe) if config.fresh_head else ()
+        notes, known = load_weights(model, file, classes, head), digest(file)
     check_outputs(model, config.model, splits.test_x[:2], classes)
     return Built(model, recipe, fingerprint(splits, known), notes)
+
+
+def _head(model: nn.Module, recipe: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the tensors whose shapes depend on the number of classes. Raises `NetworkError` where none does."""
+    other = build_model(**recipe | {"classes": recipe["classes"] + 1}).state_dict()
+    found = tuple(name for name, value in model.state_dict().items() if name in other and other[name].shape != value.shape)
+    if not found:
+        raise NetworkError(f"model {recipe['name']} has no layer that depends on the number of classes: leave fresh_head out")
+    return found
 
 
 @torch.no_grad()

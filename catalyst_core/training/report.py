@@ -41,7 +41,7 @@ class NetworkReport:
     macs_after: int
     max_abs_logit_change: float  # of the trial, in float64
     lossless: bool
-    validation_accuracy: float | None  # of the given weights; None without
+    validation_accuracy: float | None  # of the given weights; None without, and with a fresh head
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def report_network(config: ContenderConfig) -> NetworkReport:
     model, example, tried = built.model.eval(), splits.test_x[:1], splits.val_x[:TRIED]
     groups = find_groups(model, example)
     decisions = build_regularizer("none", groups, pruning_ratio=config.pruning_ratio).decisions()
-    accuracy = evaluate(model, splits.val_x, splits.val_y).accuracy if config.weights else None
+    accuracy = evaluate(model, splits.val_x, splits.val_y).accuracy if config.weights and not config.fresh_head else None
     zero_pruned(groups, decisions)  # costs depend on shapes alone
     smaller = remove_filters(model, example, decisions)
     change = certify(model, smaller, tried).max_abs_logit_change

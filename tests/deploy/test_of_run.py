@@ -101,6 +101,15 @@ def test_pixels_become_images_by_the_mean_and_deviation_on_the_card(raced, writt
     assert all(tuple(one) in mine for one in images.flatten(1).mul(1000).round().int().tolist())
 
 
+def test_a_named_normalisation_is_on_the_card_in_the_levels_of_the_pixels():
+    recipe = {"channels": 1, "size": 8, "classes": 10}
+    config = RaceConfig.build(data={"normalisation": "0.25/0.5"}).contenders()[0]
+    found = _data(config, recipe)
+    assert (found.mean, found.std) == ((4.0,), (8.0,))
+    wanted = load_data(config.data).test_x
+    assert found.sample.images.equal(wanted)
+
+
 def test_a_run_without_a_network_and_a_torn_file_are_refused(raced, tmp_path):
     store, _ = raced
     race = store.race(store.create_race(RaceConfig.build(methods=[{"name": "l1"}])))

@@ -18,6 +18,13 @@ RACES = {
     "not augmented": {"data": {"name": "cifar10", "augment": False}, "model": "resnet20"},
     "strongly augmented": {"data": {"augment": "strong"}},
     "given weights": {"model": "torchvision:resnet18", "weights": "mine/best.safetensors"},
+    "other classes and colours": {
+        "data": {"name": "cifar10", "normalisation": "imagenet"},
+        "model": "torchvision:resnet18",
+        "weights": "r.pt",
+        "fresh_head": True,
+    },
+    "numbers": {"data": {"normalisation": "0.3/0.4"}},
     "settings": {
         "methods": (
             {"name": "catalyst", "start_ratio": 1.3, "strength": 3},

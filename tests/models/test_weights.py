@@ -149,8 +149,43 @@ def test_what_does_not_fit_is_named(trained, fresh, folder, change, said):
 
 def test_another_number_of_classes_is_named(fresh, folder):
     torch.save(build_model("cnn", 1, 8, 100, seed=0).state_dict(), folder / "a.pt")
-    with pytest.raises(NetworkError, match=r"a\.pt is of a network with 100 classes, these images have 10"):
+    with pytest.raises(NetworkError, match=r"a\.pt is of a network with 100 classes, these images have 10; with fresh_head"):
         load_weights(fresh, folder / "a.pt", 10)
+
+
+HEAD = ("classifier.weight", "classifier.bias")
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (100, "the last layer of a.pt for 100 classes is left out"),
+        (10, "the last layer of a.pt for 10 classes, which would fit, is left out"),
+        (None, "a.pt has no last layer"),
+    ],
+)
+def test_a_head_of_its_own_stays_and_everything_else_is_loaded(fresh, folder, classes, said):
+    theirs = build_model("cnn", 1, 8, classes or 10, seed=7).state_dict()
+    torch.save(theirs if classes else {name: value for name, value in theirs.items() if name not in HEAD}, folder / "a.pt")
+    before = copy.deepcopy(fresh.state_dict())
+    (note,) = load_weights(fresh, folder / "a.pt", 10, HEAD)
+    assert note == f"fresh head: {said}; 'classifier.weight', 'classifier.bias' for 10 classes begin at random"
+    for name, value in fresh.state_dict().items():
+        assert value.equal(before[name] if name in HEAD else theirs[name])
+
+
+@pytest.mark.parametrize("shape", [(10, 7), (), (10,), (10, 64, 1)])
+def test_a_head_that_differs_in_more_than_classes_is_refused_with_one_of_its_own_too(trained, fresh, folder, shape):
+    torch.save(trained.state_dict() | {"classifier.weight": torch.zeros(shape)}, folder / "a.pt")
+    for head in (HEAD, ()):
+        with pytest.raises(NetworkError, match=r"'classifier.weight' in a.pt has the shape"):
+            load_weights(fresh, folder / "a.pt", 10, head)
+
+
+def test_a_trunk_that_does_not_fit_is_named_with_a_fresh_head_too(trained, fresh, folder):
+    torch.save(_without(trained.state_dict(), "conv2.weight"), folder / "a.pt")
+    with pytest.raises(NetworkError, match=r"1 missing, such as 'conv2.weight'"):
+        load_weights(fresh, folder / "a.pt", 10, HEAD)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +229,7 @@ def test_an_upload_with_an_odd_name_is_refused(folder, name):
 
 
 def test_an_upload_that_is_too_large_is_refused(folder):
-    with pytest.raises(NetworkError, match=r"'a.pt' has 3.0 GiB, 2 are read"):
+    with pytest.raises(NetworkError, match=r"'a.pt' has 3072 MiB, at most 512 are taken here; put it into .*models by hand"):
         shelf.put("a.pt", io.BytesIO(b""), 3 * 2**30)
 
 

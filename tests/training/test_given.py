@@ -1,13 +1,17 @@
 """Contenders on networks and regularizers that are not ours: given weights, torchvision's networks, the owner's methods."""
 
+import dataclasses
+
 import pytest
 import torch
 
-from catalyst_core.config import RaceConfig
+from catalyst_core.config import DataConfig, RaceConfig
+from catalyst_core.data import load_data
 from catalyst_core.errors import ExampleInputError, NetworkError
 from catalyst_core.events import Evaluated, Finished, Noted, StageStarted
 from catalyst_core.models import build_model
 from catalyst_core.training import Folders, load_pruned, train
+from catalyst_core.training.network import build_network
 from catalyst_core.training.report import report_network
 from tests.training.lives import Lives, same_weights, told
 from tests.training.tiny import contender
@@ -22,11 +26,12 @@ def models(tmp_path, monkeypatch):
     return tmp_path / "models"
 
 
-def _contender(model="cnn", weights="given.pt", method="catalyst", **schedule):
+def _contender(model="cnn", weights="given.pt", method="catalyst", fresh_head=False, normalisation=None, **schedule):
     race = RaceConfig.build(
-        data={"name": "digits", "train_images": 200, "batch_size": 50},
+        data={"name": "digits", "train_images": 200, "batch_size": 50, "normalisation": normalisation},
         model=model,
         weights=weights,
+        fresh_head=fresh_head,
         methods=[{"name": method}],
         schedule={"sparse_epochs": 4, "finetune_epochs": 1, **schedule},
     )
@@ -81,6 +86,59 @@ def test_weights_of_another_number_of_classes_are_refused(models, tmp_path):
     torch.save(build_model("cnn", 1, 8, 3, seed=0).state_dict(), models / "given.pt")
     with pytest.raises(NetworkError, match="is of a network with 3 classes, these images have 10"):
         train(_contender(), lambda event: None, list, Folders(tmp_path / "run", tmp_path / "dense"))
+
+
+def test_with_a_fresh_head_the_rest_is_loaded_and_the_whole_is_trained(models, record):
+    torch.save(build_model("cnn", 1, 8, 3, seed=6).state_dict(), models / "given.pt")
+    config = _contender(fresh_head=True, dense_epochs=6, method="none")
+    events = record(config)
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    assert notes[0].startswith("fresh head: the last layer of given.pt for 3 classes is left out")
+    assert next(event for event in events if isinstance(event, StageStarted)).steps == 24
+    row = next(event for event in events if isinstance(event, Finished)).ledger
+    assert row["dense_accuracy"] > 0.5
+
+
+def test_a_fresh_head_is_drawn_from_the_seed(models):
+    torch.save(build_model("cnn", 1, 8, 3, seed=6).state_dict(), models / "given.pt")
+    config = _contender(fresh_head=True)
+    splits = load_data(config.data)
+    given = torch.load(models / "given.pt", weights_only=True)
+    states = [build_network(config.model_copy(update={"seed": seed}), splits).model.state_dict() for seed in (0, 0, 1)]
+    for name, value in states[0].items():
+        own = name.startswith("classifier.")
+        assert value.equal(build_model("cnn", 1, 8, 10, seed=0).state_dict()[name] if own else given[name])
+        assert value.equal(states[1][name])
+        assert value.equal(states[2][name]) != own
+
+
+@pytest.mark.parametrize(
+    ("model", "head"),
+    [
+        ("torchvision:resnet18", "'fc.weight', 'fc.bias'"),
+        ("torchvision:squeezenet1_1", "'classifier.1.weight', 'classifier.1.bias'"),
+        ("timm:resnet10t", "'fc.weight', 'fc.bias'"),
+    ],
+)
+def test_which_layer_is_the_head_is_found_in_networks_of_others(models, model, head):
+    torch.save(build_model(model, 1, 32, 3, seed=0).state_dict(), models / "given.pt")
+    splits = load_data(DataConfig())
+    large = torch.zeros(4, 1, 32, 32)
+    splits = dataclasses.replace(splits, test_x=large, size=32)
+    (note,) = build_network(_contender(model, fresh_head=True), splits).notes
+    assert note.endswith(f"is left out; {head} for 10 classes begin at random")
+
+
+def test_a_network_without_a_head_has_no_fresh_one(models, owned):
+    with pytest.raises(NetworkError, match=r"^model five has no layer that depends on the number of classes"):
+        build_network(_contender("five", fresh_head=True), load_data(DataConfig()))
+
+
+def test_a_contender_with_another_normalisation_and_a_fresh_head_goes_on_where_it_was_killed(models, tmp_path):
+    config = _contender(method="group_lasso", fresh_head=True, normalisation="half", dense_epochs=2)
+    whole, again = Lives(tmp_path / "whole", config), Lives(tmp_path / "again", config, deaths=(3, 9, 7))
+    assert told(again.run()) == told(whole.run())
+    assert same_weights(tmp_path / "whole", tmp_path / "again")
 
 
 def test_a_network_of_torchvision_is_trained_cut_and_loaded(record):
@@ -146,3 +204,11 @@ def test_the_report_counts_what_the_cut_leaves(models):
     # Weights, BatchNorm pairs and the classifier of 16, 32 and 32 channels.
     assert report.params_after == 9 * (16 + 16 * 32 + 32 * 32) + 2 * (16 + 32 + 32) + 32 * 10 + 10
     assert 0 <= report.validation_accuracy <= 1
+
+
+def test_the_report_on_a_fresh_head_notes_it_and_has_no_accuracy(models):
+    report = report_network(_contender(method="none", fresh_head=True))
+    assert report.validation_accuracy is None
+    (note,) = report.notes
+    assert note.startswith("fresh head: the last layer of given.pt for 10 classes, which would fit, is left out")
+    assert report_network(_contender(method="none")).notes == ()
