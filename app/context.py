@@ -30,6 +30,7 @@ STYLE = Path(__file__).with_name("style.css")
 Theme = Literal["light", "dark"]
 P = ParamSpec("P")
 AGAIN_SECONDS = 3.0
+UPLOAD_MB = 64  # races, zips and event files, while weights of networks may be larger; the command line takes any size
 SIZES_SECONDS = 20.0  # that the size of the store is remembered: it means a walk over all files
 OLD = "What you see was read before that; it goes on by itself."
 _LOG = logging.getLogger("catalyst.app")

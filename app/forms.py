@@ -1,19 +1,14 @@
-"""The setup form: settings of a race <-> widgets. Every help text and range is the configuration's own.
-
-A widget's key names the race that its default came from and the data set, so that another choice of either makes a new
-widget with the right default; nothing is ever assigned to a widget.
-"""
+"""The setup form: settings of a race <-> widgets (`app.fields`)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
-from pydantic import BaseModel
 from streamlit.delta_generator import DeltaGenerator
 
-from app import choices, images
-from catalyst_core import shelf
-from catalyst_core.catalog import DATASETS, METHODS, MODELS, Dataset, Model
+from app import choices, form_network, images
+from app.fields import Fields, about, listed, titles
+from catalyst_core.catalog import DATASETS, METHODS
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
 from catalyst_core.errors import ConfigError, shown
 from catalyst_core.places import data_root
@@ -34,7 +29,7 @@ AUGMENT = {
 }
 EPOCHS = {"dense_epochs": "Dense epochs", "sparse_epochs": "Sparse epochs", "finetune_epochs": "Fine-tuning epochs"}
 RATES = {"learning_rate": ("Learning rate", 0.01), "momentum": ("Momentum", 0.05), "weight_decay": ("Weight decay", 1e-4)}
-OF_DATA = ("image_size", "augment", "batch_size")
+OF_DATA = ("image_size", "augment", "batch_size", "normalisation")
 LONGEST_SEED = 10  # digits
 OF_SCHEDULE = ("learning_rate", "momentum", "weight_decay", "recalibrate")
 
@@ -49,11 +44,11 @@ def setup_form(main: DeltaGenerator, more: DeltaGenerator, base: RaceConfig, tag
         values = _main_fields(values, tag)
     with more:
         with st.expander("Methods"):
-            methods = {name: _Fields(values["methods"][name], f"{tag}@{name}").method(name) for name in values["methods"]}
+            methods = {name: _Settings(values["methods"][name], f"{tag}@{name}").method(name) for name in values["methods"]}
         with st.expander("Training"):
-            kind = "@weights" * bool(values["weights"])  # other epochs are usual then
-            training = _Fields(values, f"{tag}@{values['data']}{kind}").training()
-        title = _Fields(values, tag).text(RaceConfig, "title", "Name", placeholder="optional")
+            kind = "@weights" * _is_trained(values)  # other epochs are usual then
+            training = _Settings(values, f"{tag}@{values['data']}{kind}").training()
+        title = Fields(values, tag).text(RaceConfig, "title", "Name", placeholder="optional")
     return {**values, **training, "methods": methods, "title": title}
 
 
@@ -63,7 +58,7 @@ def to_config(values: dict[str, Any]) -> RaceConfig:
     data = {name: values[name] for name in OF_DATA} | {"name": values["data"], "folder": values["folder"].strip()}
     # An untouched preset stays a preset, so that the command which repeats the race stays short.
     data["train_images"] = None if values["train_images"] == preset.images else values["train_images"]
-    usual_epochs = _usual_epochs(values["data"], values["weights"])
+    usual_epochs = _usual_epochs(values["data"], trained=_is_trained(values))
     epochs = {name: None if values[name] == usual else values[name] for name, usual in usual_epochs.items()}
     if not values["methods"]:
         raise ConfigError("methods: choose at least one")
@@ -71,6 +66,7 @@ def to_config(values: dict[str, Any]) -> RaceConfig:
         data=data,
         model=values["model"],
         weights=values["weights"],
+        fresh_head=values["fresh_head"],
         methods=[fields for name, settings in values["methods"].items() for fields in _contenders(name, settings)],
         pruning_ratio=values["pruning_ratio"],
         macs_ratio=values["macs_ratio"] if values["budget"] == "macs" else None,
@@ -85,13 +81,14 @@ def from_config(config: RaceConfig) -> dict[str, Any]:
     preset, schedule = DATASETS[config.data.name], config.schedule
     epochs = {
         name: usual if getattr(schedule, name) is None else getattr(schedule, name)
-        for name, usual in _usual_epochs(config.data.name, config.weights).items()
+        for name, usual in _usual_epochs(config.data.name, trained=bool(config.weights) and not config.fresh_head).items()
     }
     return {
         "data": config.data.name,
         "folder": config.data.folder,
         "model": config.model,
         "weights": config.weights,
+        "fresh_head": config.fresh_head,
         "budget": "channels" if config.macs_ratio is None else "macs",
         "pruning_ratio": config.pruning_ratio,
         "macs_ratio": config.pruning_ratio if config.macs_ratio is None else config.macs_ratio,
@@ -134,34 +131,34 @@ def _recoveries(name: str) -> tuple[str, str]:
 
 
 def _main_fields(values: dict[str, Any], tag: str) -> dict[str, Any]:
-    fields = _Fields(values, tag)
-    data = fields.pick(DataConfig, "data", "Data", _titles(DATASETS), text=_help(DataConfig, "name") + ": " + _listed(DATASETS))
+    fields = Fields(values, tag)
+    data = fields.pick(DataConfig, "data", "Data", titles(DATASETS), text=about(DataConfig, "name") + ": " + listed(DATASETS))
     if data != values["data"]:
         preset = DATASETS[data]
-        fresh = {"data": data, "folder": "", "model": preset.model, "weights": "", "train_images": preset.images}
-        values = values | _usual_epochs(data, "") | fresh
-    of_data = _Fields(values, f"{tag}@{data}")
+        fresh = {"data": data, "folder": "", "model": preset.model, "train_images": preset.images}
+        values = values | _usual_epochs(data, trained=False) | fresh | form_network.NOTHING_GIVEN
+    of_data = Fields(values, f"{tag}@{data}")
     chosen = {"data": data, "image_size": None, "folder": ""}
     if data == "folder":
-        where = f"{_help(DataConfig, 'folder')}. The data root is {data_root()}; CATALYST_DATA moves it."
+        where = f"{about(DataConfig, 'folder')}. The data root is {data_root()}; CATALYST_DATA moves it."
         chosen["folder"] = of_data.text(DataConfig, "folder", "Folder below the data root", placeholder="flowers", text=where)
         chosen["image_size"] = of_data.number(DataConfig, "image_size", "Image size, pixels", step=8, placeholder="as they are")
         images.bring(chosen["folder"], chosen["image_size"])
-    chosen |= _network(of_data)
-    if bool(chosen["weights"]) != bool(values["weights"]):
-        values = values | {"dense_epochs": _usual_epochs(data, chosen["weights"])["dense_epochs"]}
+    chosen |= form_network.network(of_data)
+    if (trained := _is_trained(chosen)) != _is_trained(values):
+        values = values | {"dense_epochs": _usual_epochs(data, trained=trained)["dense_epochs"]}
     methods = st.multiselect(
         "Methods",
         list(dict.fromkeys((*choices.methods(), *values["methods"]))),
         default=list(values["methods"]),
         format_func=lambda name: METHODS[name].title,
-        help=_help(RaceConfig, "methods"),
+        help=about(RaceConfig, "methods"),
         key=f"form_methods@{tag}",
         persist_state="session",
     )
     _formulas(methods)
     chosen["methods"] = {name: values["methods"].get(name, _shown_settings(MethodConfig(name=name))) for name in methods}
-    text = f"{_help(RaceConfig, 'pruning_ratio')}, or {RaceConfig.model_fields['macs_ratio'].description}"
+    text = f"{about(RaceConfig, 'pruning_ratio')}, or {RaceConfig.model_fields['macs_ratio'].description}"
     chosen["budget"] = fields.pick(RaceConfig, "budget", "Budget", BUDGETS, text=text)
     if chosen["budget"] == "macs":
         chosen["macs_ratio"] = fields.share(RaceConfig, "macs_ratio", "Budget: share of MACs to remove")
@@ -171,23 +168,15 @@ def _main_fields(values: dict[str, Any], tag: str) -> dict[str, Any]:
     return values | chosen
 
 
-def _network(fields: "_Fields") -> dict[str, Any]:
-    """Which network, and with which weights; what a race names that is not here any more stays to be seen."""
-    about = _help(RaceConfig, "model") + ". " + _listed(MODELS)
-    current, weights = fields.values["model"], fields.values["weights"]
-    known = {current: MODELS[current].title} | _titles(choices.networks())
-    chosen = fields.pick(RaceConfig, "model", "Model", known, text=about)
-    files = dict.fromkeys((*shelf.listed(), *[weights] * bool(weights)))
-    if not files:
-        return {"model": chosen, "weights": ""}
-    titles = {"": "None: train it first"} | {name: name for name in files}
-    return {"model": chosen, "weights": fields.pick(RaceConfig, "weights", "Weights", titles)}
+def _is_trained(values: Mapping[str, Any]) -> bool:
+    """Whether the network is trained already as the race begins."""
+    return bool(values["weights"]) and not values["fresh_head"]
 
 
-def _usual_epochs(data: str, weights: str) -> dict[str, int]:
-    """The preset of a data set; a network with weights is trained already."""
+def _usual_epochs(data: str, *, trained: bool) -> dict[str, int]:
+    """The preset of a data set; a network that is `trained` has no dense stage."""
     usual = dict(zip(EPOCHS, DATASETS[data].epochs, strict=True))
-    return usual | {"dense_epochs": 0} if weights else usual
+    return usual | {"dense_epochs": 0} if trained else usual
 
 
 def _formulas(methods: list[str]) -> None:
@@ -197,11 +186,8 @@ def _formulas(methods: list[str]) -> None:
             st.markdown(f"**{METHODS[name].title}**: ${METHODS[name].formula}$  \n{METHODS[name].sentence}")
 
 
-class _Fields:
-    """Widgets for the fields of a configuration, each with the value it begins with and the configuration's help."""
-
-    def __init__(self, values: Mapping[str, Any], tag: str) -> None:
-        self.values, self.tag = values, tag
+class _Settings(Fields):
+    """Widgets for the settings that belong together."""
 
     def method(self, name: str) -> dict[str, Any]:
         """The settings of one method."""
@@ -252,75 +238,3 @@ class _Fields:
         values |= {name: self.number(Schedule, name, label, step=step) for name, (label, step) in RATES.items()}
         values["recalibrate"] = self.tick(Schedule, "recalibrate", "Recalibrate BatchNorm after the cut")
         return values
-
-    def number(self, owner: type[BaseModel], name: str, label: str, *, step: float = 0.1, placeholder: str = "") -> Any:
-        """A number, or nothing where the field may be left open."""
-        kind = int if isinstance(step, int) else float
-        lowest, highest = _bounds(owner, name, kind)
-        start = self.values[name]
-        return st.number_input(
-            label,
-            min_value=lowest,
-            max_value=highest,
-            value=None if start is None else kind(start),
-            step=step,
-            format="%d" if kind is int else "%g",
-            placeholder=placeholder or None,
-            help=_help(owner, name),
-            key=self._key(name),
-            persist_state="session",
-        )
-
-    def share(self, owner: type[BaseModel], name: str, label: str) -> float:
-        """A fraction, as a slider in percent."""
-        limits = {"min_value": 0.05, "max_value": 0.95, "step": 0.01}
-        start = min(max(float(self.values[name]), limits["min_value"]), limits["max_value"])
-        text = _help(owner, name)
-        return st.slider(label, **limits, value=start, format="percent", help=text, key=self._key(name), persist_state="session")
-
-    def text(self, owner: type[BaseModel], name: str, label: str, *, placeholder: str = "", text: str = "") -> str:
-        """A line of text."""
-        text, start = text or _help(owner, name), self.values[name]
-        key = self._key(name)
-        return st.text_input(label, value=start, placeholder=placeholder, help=text, key=key, persist_state="session") or ""
-
-    def tick(self, owner: type[BaseModel], name: str, label: str) -> bool:
-        """A yes or no."""
-        text = _help(owner, name)
-        return st.checkbox(label, value=self.values[name], help=text, key=self._key(name), persist_state="session")
-
-    def pick(self, owner: type[BaseModel], name: str, label: str, titles: Mapping[Any, str], *, text: str = "") -> Any:
-        """One of several, shown by their titles."""
-        return st.selectbox(
-            label,
-            list(titles),
-            index=list(titles).index(self.values[name]),
-            format_func=titles.__getitem__,
-            help=text or _help(owner, name),
-            key=self._key(name),
-            persist_state="session",
-        )
-
-    def _key(self, name: str) -> str:
-        return f"form_{name}@{self.tag}"
-
-
-def _titles(catalog: Mapping[str, Model | Dataset]) -> dict[str, str]:
-    return {name: entry.title for name, entry in catalog.items()}
-
-
-def _listed(catalog: Mapping[str, Model | Dataset]) -> str:
-    return " ".join(f"**{entry.title}**: {entry.sentence}" for entry in catalog.values())
-
-
-def _help(owner: type[BaseModel], name: str) -> str:
-    text = owner.model_fields[name].description or ""
-    return text[:1].upper() + text[1:]
-
-
-def _bounds(owner: type[BaseModel], name: str, kind: type[int] | type[float]) -> tuple[Any, Any]:
-    """The inclusive bounds of a field, for the widget; an open bound is told by the configuration's own sentence."""
-    marks = owner.model_fields[name].metadata
-    found = [next((getattr(mark, side) for mark in marks if hasattr(mark, side)), None) for side in ("ge", "le")]
-    lowest, highest = (None if bound is None else kind(bound) for bound in found)
-    return lowest, highest

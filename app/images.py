@@ -29,7 +29,8 @@ def bring(folder: str, image_size: int | None) -> None:
             show(folder.strip(), image_size)
         with st.popover("Upload a zip"):
             key = f"zip@{st.session_state.get('_zips', 0)}"
-            st.file_uploader("A zip with images", type="zip", key=key, on_change=take_in, args=(key,), **viewer or {"help": ZIP})
+            more: dict[str, Any] = {"max_upload_size": context.UPLOAD_MB} | (viewer or {"help": ZIP})
+            st.file_uploader("A zip with images", type="zip", key=key, on_change=take_in, args=(key,), **more)
     said, taken = st.session_state.pop(SAID, ("", False))
     if said:
         (st.success if taken else st.error)(said)

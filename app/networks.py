@@ -4,6 +4,8 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import access, context, forms, panels, words
 from catalyst_core import shelf
@@ -13,6 +15,7 @@ from catalyst_core.engine import inspector
 from catalyst_core.errors import CatalystError, ConfigError
 
 WEIGHTS = "Weights of a trained network, as safetensors or as a state dict of torch.save; choose under Model which network it is"
+LARGER = "A larger file: put it into the models folder by hand, and reload this page"
 FOUND = "network_report"  # session state: (configuration, report or sentence)
 
 
@@ -23,8 +26,16 @@ def take_in(key: str) -> None:
     if file is None:
         return
     shelf.put(file.name, file, file.size)
+    _let_go(file.file_id)
     st.session_state["_weights"] = st.session_state.get("_weights", 0) + 1  # an empty field again
     st.toast(f"{file.name} is among the models: choose it under Weights")
+
+
+def _let_go(file_id: str) -> None:
+    """Streamlit would hold an uploaded file in memory until its tab is closed."""
+    run = get_script_run_ctx()
+    if run is not None and isinstance(run.uploaded_file_mgr, MemoryUploadedFileManager):
+        run.uploaded_file_mgr.remove_file(run.session_id, file_id)
 
 
 def bring(values: dict[str, Any]) -> None:
@@ -35,7 +46,8 @@ def bring(values: dict[str, Any]) -> None:
         viewer: dict[str, Any] = {"disabled": True, "help": reason} if reason else {}
         key = f"weights@{st.session_state.get('_weights', 0)}"
         kinds = [suffix.removeprefix(".") for suffix in shelf.SUFFIXES]
-        st.file_uploader(WEIGHTS, type=kinds, key=key, on_change=take_in, args=(key,), **viewer)
+        more: dict[str, Any] = {"max_upload_size": shelf.LARGEST // shelf.MIB} | (viewer or {"help": LARGER})
+        st.file_uploader(WEIGHTS, type=kinds, key=key, on_change=take_in, args=(key,), **more)
         if st.button("What can be pruned?", **viewer):
             look(values)
         render_found(values)
@@ -89,4 +101,6 @@ def render_report(found: dict[str, Any]) -> None:
 
 
 def _asked(config: RaceConfig) -> tuple[Any, ...]:
-    return config.data.name, config.data.folder, config.data.image_size, config.model, config.weights, config.pruning_ratio
+    data = config.data
+    images = (data.name, data.folder, data.image_size, data.normalisation)
+    return *images, config.model, config.weights, config.fresh_head, config.pruning_ratio

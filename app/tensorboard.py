@@ -39,7 +39,7 @@ def render() -> None:
         left, right = st.columns(2)
         hint = f"With event files in it or below, such as `runs`, below `{data_root()}`"
         folder = left.text_input("Folder below the data root", key="tensorboard_folder", **{"help": hint} | closed).strip()
-        upload = right.file_uploader("Or one event file", key="tensorboard_file", **closed)
+        upload = right.file_uploader("Or one event file", max_upload_size=context.UPLOAD_MB, key="tensorboard_file", **closed)
         if reason or not (folder or upload):
             return
         access.check_change()  # the server reads its own disk for whoever asks

@@ -10,8 +10,9 @@ from catalyst_core.places import confined, models_root
 from catalyst_core.whole import writing
 
 SUFFIXES = (".safetensors", ".pt", ".pth")
-LARGEST = 2 * 2**30  # bytes of an upload
-CHUNK = 2**20
+MIB = 2**20
+LARGEST = 500 * MIB  # bytes of an upload, which the server holds in memory; server.maxUploadSize of the dashboard says the same
+CHUNK = MIB
 NAMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,99}")
 
 
@@ -45,8 +46,8 @@ def put(name: str, content: BinaryIO, size: int) -> Path:
         allowed = f"letters, digits and . _ + - only, and ends in {', '.join(SUFFIXES)}"
         raise NetworkError(f"weights: a file's name has {allowed}, not {shown(name)}")
     if size > LARGEST:
-        most = f"{LARGEST // 2**30} are read; put it into {models_root()} by hand"
-        raise NetworkError(f"weights: {shown(name)} has {size / 2**30:.1f} GiB, {most}")
+        most = f"at most {LARGEST // MIB} are taken here; put it into {models_root()} by hand"
+        raise NetworkError(f"weights: {shown(name)} has {-(-size // MIB)} MiB, {most}")
     file = models_root() / name
     if file.exists():
         raise NetworkError(f"weights: there is a file {shown(name)} already; give this one another name")

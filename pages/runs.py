@@ -206,7 +206,8 @@ def render_import(store: Store) -> None:
     with st.expander("Import a race"):
         key = f"upload@{st.session_state.get('_uploads', 0)}"
         text = "A .race file, which the button Pack into a file and `python -m catalyst_core pack` make"
-        st.file_uploader(text, type=packing.ENDING, key=key, on_change=take_in, args=(store, key), **viewer())
+        more: dict[str, Any] = {"max_upload_size": context.UPLOAD_MB} | viewer()
+        st.file_uploader(text, type=packing.ENDING, key=key, on_change=take_in, args=(store, key), **more)
 
 
 def render_store(store: Store) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from catalyst_core import shelf
 from catalyst_core.config import DataConfig, RaceConfig
 from catalyst_core.data import check_data
 from catalyst_core.errors import CatalystError, ConfigError, DataError, NotFoundError
@@ -101,7 +102,7 @@ def test_the_sweep_can_fail(source):
 def test_the_server_keeps_its_guards_up():
     server = tomllib.loads((ROOT / "app" / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["server"]
     assert (server["address"], server["enableCORS"], server["enableXsrfProtection"]) == ("localhost", True, True)
-    assert server["maxUploadSize"] == 64
+    assert server["maxUploadSize"] * shelf.MIB == shelf.LARGEST
     assert not server.get("enableAgentApi", False)
     assert "app/.streamlit/secrets.toml" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 

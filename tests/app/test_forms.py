@@ -32,6 +32,12 @@ RACES = {
     },
     "another set": {"data": {"name": "fashion_mnist", "train_images": 500, "batch_size": 32}, "model": "resnet20"},
     "folder": {"data": {"name": "folder", "folder": "flowers", "image_size": 48}, "model": "vgg_small"},
+    "given weights": {
+        "data": {"name": "cifar10", "normalisation": "0.49,0.48,0.45/0.25,0.24,0.26"},
+        "weights": "a.pt",
+        "fresh_head": True,
+    },
+    "normalised": {"data": {"normalisation": "unit"}},
     "schedule": {"schedule": {"dense_epochs": 2, "finetune_epochs": 0, "learning_rate": 0.05, "recalibrate": False}},
 }
 
@@ -58,6 +64,8 @@ def test_an_untouched_preset_stays_a_preset():
         ({"seeds": "1, 1"}, "a seed is listed twice"),
         ({"seeds": "-1"}, "seeds: .-1. is not a whole number"),
         ({"methods": {}}, "methods: choose at least one"),
+        ({"normalisation": ""}, "data.normalisation: one of imagenet, half, unit"),
+        ({"fresh_head": True}, "fresh_head is for given weights"),
         ({"learning_rate": 0.0}, "schedule.learning_rate: .*greater than 0"),
         ({"methods": {"l1": {"strength": -1.0}}}, "strength: .*greater than 0"),
         ({"data": "folder", "folder": " "}, "'folder' names an image folder"),

@@ -1,6 +1,7 @@
 """A network of one's own on the Race page: chosen, uploaded, looked at, and what is said when something is wrong."""
 
 import torch
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
 from app import forms
 from catalyst_core import shelf
@@ -48,6 +49,60 @@ def test_a_network_with_weights_trains_no_dense_stage(catalyst_home):
     at = healthy(run())
     _named(at, "selectbox", "Weights").select("mine.safetensors").run()
     assert _named(at, "number_input", "Dense epochs").value == 0
+
+
+def _labels(at, kind):
+    return [one.label for one in getattr(at, kind)]
+
+
+def test_beside_weights_there_are_a_fresh_head_and_the_normalisation(catalyst_home):
+    (catalyst_home / "models").mkdir(parents=True)
+    torch.save(build_model("cnn", 1, 8, 3, seed=0).state_dict(), catalyst_home / "models" / "three.pt")
+    at = healthy(run())
+    assert "Normalisation" not in _labels(at, "selectbox")
+    assert "Fresh head, for other classes" not in _labels(at, "checkbox")
+    _named(at, "selectbox", "Weights").select("three.pt").run()
+    assert _named(at, "number_input", "Dense epochs").value == 0
+    _named(at, "checkbox", "Fresh head, for other classes").check().run()
+    assert _named(at, "number_input", "Dense epochs").value == 12
+    options = _named(at, "selectbox", "Normalisation").options
+    assert options == ["The training images' own", "Half (-1 to 1)", "Unit (0 to 1)", "Another mean and deviation"]
+    _named(at, "selectbox", "Normalisation").select("half").run()
+    _named(at, "button", "What can be pruned?").click().run(timeout=200)
+    healthy(at)
+    assert "for 3 classes is left out" in words(at)
+    assert "of the validation images" not in words(at)
+    _named(at, "selectbox", "Normalisation").select("unit").run()
+    assert "is left out" not in words(at), "what was asked for another normalisation is not shown"
+
+
+def test_a_mean_and_a_deviation_can_be_written(catalyst_home, store):
+    at = healthy(run("race", **{"from": fill(store, synthetic.config(data={"normalisation": "0.3/0.4"})).id, "race": "new"}))
+    assert _named(at, "selectbox", "Normalisation").value == "other"
+    assert _named(at, "text_input", "Mean/deviation").value == "0.3/0.4"
+    _named(at, "text_input", "Mean/deviation").input("123/58").run()
+    _named(at, "button", "What can be pruned?").click().run(timeout=200)
+    assert not at.exception
+    (error,) = at.error
+    assert "a mean is a number from 0 to 1" in error.value
+
+
+def test_a_file_of_weights_may_be_larger_than_others(catalyst_home):
+    at = healthy(run())
+    field = next(one for one in at.file_uploader if one.label.startswith("Weights of a trained network"))
+    assert field.proto.max_upload_size_mb == shelf.LARGEST // shelf.MIB == 500
+    runs = healthy(run("runs"))
+    assert [one.proto.max_upload_size_mb for one in runs.file_uploader] == [64, 64]
+
+
+def test_an_uploaded_file_is_among_the_models_and_not_held_in_memory(catalyst_home, monkeypatch):
+    let_go = []
+    monkeypatch.setattr(MemoryUploadedFileManager, "remove_file", lambda self, session_id, file_id: let_go.append(file_id))
+    at = healthy(run())
+    field = next(one for one in at.file_uploader if one.label.startswith("Weights of a trained network"))
+    healthy(field.set_value(("mine.pt", b"content", "application/octet-stream")).run())
+    assert (catalyst_home / "models" / "mine.pt").read_bytes() == b"content"
+    assert len(let_go) == 1
 
 
 def test_a_race_with_weights_survives_the_form():

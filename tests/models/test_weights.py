@@ -229,8 +229,10 @@ def test_an_upload_with_an_odd_name_is_refused(folder, name):
 
 
 def test_an_upload_that_is_too_large_is_refused(folder):
-    with pytest.raises(NetworkError, match=r"'a.pt' has 3072 MiB, at most 512 are taken here; put it into .*models by hand"):
+    with pytest.raises(NetworkError, match=r"'a.pt' has 3072 MiB, at most 500 are taken here; put it into .*models by hand"):
         shelf.put("a.pt", io.BytesIO(b""), 3 * 2**30)
+    with pytest.raises(NetworkError, match=r"'a.pt' has 501 MiB, at most 500 are taken here"):
+        shelf.put("a.pt", io.BytesIO(b""), shelf.LARGEST + 1)
 
 
 def test_the_digest_is_of_the_content(folder):
