@@ -65,9 +65,7 @@ def render_result(store: Store, run: RunInfo, kind: Kind, now: Analysis) -> None
         left, right = st.columns(2)
         left.dataframe(files_table(made), hide_index=True, key="model_files", alt="Files of the model")
         right.dataframe(latency_table(made), hide_index=True, key="model_latency", alt="Latencies of the networks")
-        st.caption(
-            f"Medians of a forward pass on the CPU that made the files (threads: {made['threads']}), in turns."
-        )
+        st.caption(f"Medians of a forward pass on the CPU that made the files (threads: {made['threads']}), in turns.")
         st.code(f"{LOAD}\n# the same files without a browser: {command(run, kind)}", language="python")
 
 

@@ -149,8 +149,8 @@ def _of_folder(
     said = [*_of_balance(classes, splits[0]), *_of_sides(sides, listing.size), *repeated]
     if left_out:
         said.append(
-            f"{left_out:,} of the {found.sum():,} images are left out: at most {config.train_images:,} (train_images) are trained on, "
-            f"{VALIDATION:,} and {TEST:,} are for val and test"
+            f"{left_out:,} of the {found.sum():,} images are left out: at most {config.train_images:,} (train_images) are "
+            f"trained on, {VALIDATION:,} and {TEST:,} are for val and test"
         )
     return Report(
         data=config.folder,

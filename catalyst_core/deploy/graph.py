@@ -1,4 +1,5 @@
-"""A network as plain data, which `network.py` builds again: torch.fx follows the forward pass down to the layers of torch.nn.
+"""A network as plain data, which `network.py` builds again: torch.fx follows the forward pass down to the layers of torch.nn, or
+torch.export down to operators.
 
     layers                name -> (class of torch.nn, its arguments)
     parameters, buffers   names of tensors that steps use by themselves
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from catalyst_core.deploy import network
-from catalyst_core.deploy.tracing import ROOT, traced
+from catalyst_core.deploy.tracing import ROOT, operators, traced
 from catalyst_core.errors import NetworkError
 
 NAMES = {id(call): name for name, call in reversed(network.CALLS.items()) if callable(call)}
@@ -29,7 +30,9 @@ DERIVED: dict[tuple[str, str], Callable[[Any], Any]] = {  # arguments that a lay
     ("MultiheadAttention", "add_bias_kv"): lambda layer: layer.bias_k is not None,
 }
 UNSAID = ("device", "dtype", "args", "kwargs")  # arguments that say nothing about the function
-TYPES = frozenset(network.TYPES.values())
+TYPES = frozenset(network.TYPE.values())
+WORDS = {...: ".dots"} | {kind: f".{name}" for name, kind in network.TYPE.items()}  # as `network.load` knows them
+PLACES = ("device", "layout", "pin_memory")  # arguments of operators that say nothing about the function
 
 
 @dataclass
@@ -43,10 +46,19 @@ class Described:
 def describe(model: nn.Module, example: Tensor) -> Described:
     """The network as it computes in evaluation mode; `model` is left as it is. `example`: images (N, ...) that it runs on.
 
-    Raises `NetworkError`, one sentence, where it has no such form: its forward pass depends on what activations hold, it uses
-    code of other packages that torch.fx cannot follow, or operations that `network.py` does not list.
+    Raises `NetworkError`, one sentence, where it has no such form: its forward pass depends on what activations hold, or it uses
+    operations that `network.py` does not list. Layers of torch.nn are preferred, as they can be read.
     """
-    root, graph = traced(model, example)
+    try:
+        return _written(*traced(model, example))
+    except NetworkError as error:
+        try:
+            return _written(*operators(model, example))
+        except NetworkError as other:
+            raise error from other
+
+
+def _written(root: nn.Module, graph: fx.Graph) -> Described:
     writer = _Writer(root)
     for node in graph.nodes:
         writer.add(node)
@@ -69,7 +81,7 @@ class _Writer:
             self._said["output"] = self._argument(node.args[0])
         else:
             op, of, args = self._step(node)
-            options = {name: self._argument(one) for name, one in node.kwargs.items()}
+            options = [[name, self._argument(one)] for name, one in node.kwargs.items() if name not in PLACES]
             self._names[node] = name = self._name(node)
             step = {"name": name, "op": op, "of": of, "args": [self._argument(one) for one in args], "options": options}
             self._said["steps"].append(step)
@@ -86,7 +98,9 @@ class _Writer:
             return node.op, name, node.args
         if node.target is getattr and node.args[1] in METHODS:
             return "call_method", METHODS[node.args[1]], node.args[:1]
-        name = node.target if isinstance(node.target, str) else NAMES.get(id(node.target))
+        if node.target is torch.ops.aten.to.device:
+            return "call_function", "aten.to", (node.args[0], node.args[2])
+        name = node.target if isinstance(node.target, str) else NAMES.get(id(getattr(node.target, "overloadpacket", node.target)))
         if name not in network.CALLS:
             named = getattr(node.target, "__qualname__", node.target)
             raise NetworkError(f"the operation {named!r} is not among those that network.py knows")
@@ -130,7 +144,8 @@ class _Writer:
             return [self._argument(one) for one in value]
         if isinstance(value, slice):
             return {"slice": [self._argument(one) for one in (value.start, value.stop, value.step)]}
-        return {"dots": 0} if value is ... else _data(value, "a step")
+        word = WORDS.get(value) if isinstance(value, type(...) | torch.dtype) else None
+        return _data(value, "a step") if word is None else {"step": word}
 
 
 def _options(name: str, layer: nn.Module) -> dict[str, Any]:

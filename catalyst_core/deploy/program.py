@@ -17,18 +17,26 @@ def program_bytes(model: nn.Module, blank: Tensor) -> bytes:
 
     `model` is in evaluation mode; `blank` (2, ...) are images of the right shape. Raises `NetworkError`, one sentence.
     """
+    program = exported(model, blank)
+    for module in program.graph_module.modules():
+        if isinstance(module, fx.GraphModule):
+            for node in module.graph.nodes:
+                for name in TRACES:
+                    node.meta.pop(name, None)
+    stream = io.BytesIO()
     try:
-        program = torch.export.export(model, (blank,), dynamic_shapes=({0: torch.export.Dim("batch")},))
-        for module in program.graph_module.modules():
-            if isinstance(module, fx.GraphModule):
-                for node in module.graph.nodes:
-                    for name in TRACES:
-                        node.meta.pop(name, None)
-        stream = io.BytesIO()
         torch.export.save(program, stream)
-    except Exception as error:  # whatever the network's own code and the exporter raise
+    except Exception as error:  # whatever the exporter raises
         raise NetworkError(f"torch.export failed ({first_line(error)})") from error
     return stream.getvalue()
+
+
+def exported(model: nn.Module, blank: Tensor) -> torch.export.ExportedProgram:
+    """The network as a graph of operators, for any number of images. Raises `NetworkError`, one sentence."""
+    try:
+        return torch.export.export(model, (blank,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    except Exception as error:  # whatever the network's own code and the exporter raise
+        raise NetworkError(f"torch.export failed ({first_line(error)})") from error
 
 
 def program_call(content: bytes) -> Callable[[Tensor], Tensor]:

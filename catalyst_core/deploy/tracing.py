@@ -1,4 +1,7 @@
-"""What torch.fx sees of a forward pass in evaluation mode: layers of torch.nn are steps, everything else is followed into."""
+"""What torch.fx sees of a forward pass in evaluation mode: layers of torch.nn are steps, everything else is followed into.
+
+Where it sees nothing, torch.export does, without layers: `operators`.
+"""
 
 import copy
 import operator
@@ -8,6 +11,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from catalyst_core.deploy.checking import first_line
+from catalyst_core.deploy.program import exported
 from catalyst_core.errors import NetworkError
 from catalyst_core.wrappers import unwrap
 
@@ -39,6 +43,17 @@ def traced(model: nn.Module, example: Tensor) -> tuple[nn.Module, fx.Graph]:
     except Exception as error:  # whatever a model's own code does with a tensor that has no values
         raise NetworkError(f"torch.fx cannot follow the forward pass of {type(model).__name__} ({first_line(error)})") from error
     return root, graph
+
+
+def operators(model: nn.Module, example: Tensor) -> tuple[nn.Module, fx.Graph]:
+    """As `traced`, down to PyTorch's operators. Raises `NetworkError`."""
+    root = exported(_Whole(copy.deepcopy(unwrap(model)).cpu().eval()), example).module(check_guards=False)
+    for node in reversed(root.graph.nodes):
+        if not node.users and str(node.target).startswith("aten._assert"):
+            root.graph.erase_node(node)
+    last = root.graph.output_node()
+    last.args = last.args[0]  # a network returns logits alone: torch.export has a list of one
+    return root, root.graph
 
 
 class _Whole(nn.Module):

@@ -4,9 +4,11 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn.utils import parametrizations
 
+from catalyst_core.deploy import network
 from catalyst_core.deploy.graph import describe
 from catalyst_core.errors import NetworkError
 from catalyst_core.models import build_model
@@ -86,13 +88,37 @@ def picky(self, x):
 
 REFUSED = {
     "values": (lambda self, x: x if x.sum() > 0 else -x, {}, "cannot follow the forward pass of Given"),
-    "no tensor": (picky, {"a": nn.ReLU()}, r"of Given \(a tensor is needed,\)"),
+    "no tensor": (lambda self, x: torch.erf(picky(self, x)), {"a": nn.ReLU()}, r"of Given \(a tensor is needed,\)"),
     "an operation": (lambda self, x: torch.fft.fft(x).real, {}, "'fft_fft' is not among those"),
     "an attribute": (lambda self, x: x.mT, {}, "'getattr' is not among those"),
     "infinite": (lambda self, x: self.a(x), {"a": nn.Hardtanh(-float("inf"), 1.0)}, "layer 'a' has an argument"),
-    "another type": (lambda self, x: x.mean((2, 3), dtype=torch.float64), {}, "a step has an argument"),
+    "another type": (lambda self, x: x.mean((2, 3), dtype=torch.complex64).real, {}, "a step has an argument"),
     "half-way integers": (lambda self, x: self.t * x, {"t": nn.Parameter(torch.ones(1, dtype=torch.int32), False)}, "int32"),
 }
+
+
+def masked(self, x):
+    """Types, devices, constants, steps that write into others, and an if on what the example holds."""
+    assert isinstance(x, torch.Tensor)
+    mask = torch.zeros(x.shape[0], 8, 8, dtype=torch.bool, device=x.device)
+    mask[:, 2:4] = True
+    high = x.to(torch.float64).clamp(min=0) + torch.tensor(0.5, dtype=torch.float64)
+    return self.a(high.to(torch.float32).masked_fill(mask[:, None], -1.0))[:, :, ::2]
+
+
+@pytest.mark.parametrize(
+    ("forward", "parts"),
+    [(picky, {"a": nn.ReLU()}), (masked, {"a": nn.Conv2d(3, 2, 3)}), (lambda self, x: x.mean((2, 3), dtype=torch.float64), {})],
+)
+def test_what_torch_fx_cannot_follow_is_written_in_operators(forward, parts, tmp_path):
+    model = network_of(forward, **parts)
+    found = describe(model, IMAGES)
+    assert found.said["layers"] == {}
+    (tmp_path / "network.json").write_text(json.dumps({"about": {}} | found.said))
+    save_file(found.tensors, tmp_path / "network.safetensors")
+    images = torch.randn(5, 3, 8, 8)
+    with torch.no_grad():
+        assert torch.equal(network.load(tmp_path)(images), model(images))
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -139,7 +139,7 @@ STRANGE = {
     "a method that is not listed": lambda said: said["steps"][0].update(op="call_method", of="register_hook"),
     "something that is no layer": lambda said: said["layers"]["relu1"].__setitem__(0, "container"),
     "a tensor that is not there": lambda said: said["steps"][0].update(op="get_attr", of="__class__"),
-    "code as the name of an option": lambda said: said["steps"][0]["options"].update({"a=print(1),b": 1}),
+    "code as the name of an option": lambda said: said["steps"][0]["options"].append(["a=print(1),b", 1]),
     "code as the name of a layer": lambda said: said["layers"].update({'a"),print(1),("': said["layers"]["relu1"]}),
     "code as a word": lambda said: said["steps"][0]["args"].append("print(1)"),
     "an escaped quote": lambda said: said["steps"][0]["args"].append('"'),
