@@ -47,12 +47,12 @@ class Unpacked:
     @property
     def told(self) -> str:
         """All of it, in words."""
-        said = [f"{self.folder}: {self.images} images of {self.classes} classes ({size(self.bytes)})"]
+        said = [f"{self.folder}: {self.images:,} images of {self.classes} classes ({size(self.bytes)})"]
         if self.left_out:
-            said.append(f"{self.left_out} other files were left out")
+            said.append(f"left out: {self.left_out} other files")
         if self.damaged:
             more = ", ..." if self.damaged > len(self.damaged_names) else ""
-            said.append(f"{self.damaged} damaged images were left out: {', '.join(self.damaged_names)}{more}")
+            said.append(f"left out, as damaged: {self.damaged} ({', '.join(self.damaged_names)}{more})")
         return "; ".join(said)
 
 

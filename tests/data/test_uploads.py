@@ -107,7 +107,7 @@ def test_what_is_no_image_is_left_out_and_counted(root, store):
     }
     found = uploads.unpack(store, _zip(_pets() | more), "pets")
     assert (found.images, found.left_out) == (20, 7)
-    assert found.told == "pets: 20 images of 2 classes (81.9 kB); 7 other files were left out"
+    assert found.told == "pets: 20 images of 2 classes (81.9 kB); left out: 7 other files"
     assert len(_names(root / "pets")) == 21
 
 
@@ -116,7 +116,7 @@ def test_images_that_hold_none_are_left_out_counted_and_named(root, store):
     found = uploads.unpack(store, _zip(parts), "pets")
     assert (found.images, found.damaged, len(found.damaged_names)) == (20, 7, 5)
     assert found.damaged_names[0] == "cat/bad0.png"
-    assert found.told.endswith("7 damaged images were left out: " + ", ".join(found.damaged_names) + ", ...")
+    assert found.told.endswith("left out, as damaged: 7 (" + ", ".join(found.damaged_names) + ", ...)")
     assert len(_names(root / "pets")) == 21
 
 
