@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app import access, context, panels, tensorboard, words
+from app import access, context, event_files, panels, words
 from catalyst_core import packing
 from catalyst_core.engine import launcher, room
 from catalyst_core.errors import NotFoundError, StoreUnavailableError
@@ -246,5 +246,5 @@ else:
     st.info("No race has been started yet. Start one on the Race page, or with `python -m catalyst_core race`.")
     st.page_link("../pages/race.py", label="Start a race", query_params={"race": "new"})
 render_import(store)
-tensorboard.render()
+event_files.render()
 render_store(store)

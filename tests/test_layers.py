@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +35,7 @@ RULES = {  # module -> what importing it must not bring along
     "catalyst_core.owner": (*TORCH, *ABOVE_CORE, "pydantic", "numpy"),
     "catalyst_core.libraries": (*TORCH, *ABOVE_CORE, "pydantic", "numpy", "timm"),
     "catalyst_core.others.tensorboard_read": (*TORCH, *ABOVE_CORE, "tensorboard", "plotly", "catalyst_core.engine"),
-    "app.tensorboard": (*TORCH, "tensorboard", "mlflow"),
+    "app.event_files": (*TORCH, "tensorboard", "mlflow"),
     "app.networks": (*TORCH, "timm"),
     "app.panels": TORCH,
     "app.forms": TORCH,
@@ -56,3 +58,11 @@ def test_a_layer_knows_nothing_of_those_above_it(module):
 
 def test_the_check_can_fail():
     assert brought_along("catalyst_core.store", ["sqlalchemy", "torch"]) == ["sqlalchemy"]
+
+
+def test_no_module_of_the_app_hides_a_package():
+    """While a page runs, Streamlit looks into the folder of main.py first: `import tensorboard` would find app/tensorboard.py."""
+    installed = set(packages_distributions()) | sys.stdlib_module_names
+    folders = [Path(__file__).parents[1] / name for name in ("app", "pages")]
+    ours = {path.stem for folder in folders for path in folder.glob("*.py")}
+    assert ours & installed == set()

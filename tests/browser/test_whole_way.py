@@ -16,6 +16,7 @@ import torchvision
 from PIL import Image
 from playwright.sync_api import expect
 from safetensors.torch import save_file
+from torch.utils.tensorboard import SummaryWriter
 
 from catalyst_core.training import load_pruned
 from tests.browser.form import fill_in
@@ -118,3 +119,15 @@ def test_images_network_and_weights_come_in_and_a_model_leaves(server, page, lug
     (found,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
     assert np.abs(found - expected.numpy()).max() <= 1e-4
     assert all(name in (export / "README.md").read_text() for name in CLASSES)
+
+
+def test_histograms_of_event_files_are_drawn(server, page):
+    """In a server, whose Python looks for modules in the folder of app/main.py, too."""
+    with SummaryWriter(server.home / "data" / "logs") as writer:
+        writer.add_histogram("weights", torch.linspace(-1, 1, 1000), 3)
+    page.goto(f"{server.url}/runs")
+    page.get_by_text("From TensorBoard").click()
+    folder = page.get_by_role("textbox", name="Folder below the data root")
+    folder.fill("logs")
+    folder.press("Enter")
+    expect(page.locator("[data-figure] .js-plotly-plot").first).to_be_visible(timeout=SECONDS)

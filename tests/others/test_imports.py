@@ -18,7 +18,7 @@ MODULES = {
     "catalyst_core.others.tensorboard_write": (*HEAVY, *OPTIONAL),
     "catalyst_core.others.mlflow_write": (*HEAVY, *OPTIONAL),
     "catalyst_core.cli.others": (*HEAVY, *OPTIONAL),
-    "app.tensorboard": (*HEAVY[:3], *OPTIONAL),
+    "app.event_files": (*HEAVY[:3], *OPTIONAL),
 }
 
 
