@@ -90,7 +90,7 @@ def layers(view: frames.RaceView, run: RunInfo) -> None:
     if found.empty:
         st.info(f"No group's name contains {panels.plain(wanted[:60])}. There are {len(table)} groups.")
         return
-    st.dataframe(found, hide_index=True, key="layers", alt="Filter groups")
+    st.dataframe(found, hide_index=True, key="layers", placeholder="–", alt="Filter groups")
     widths = frames.widths_frame(view)
     mine = widths[(widths["run"] == run.id) & widths["group"].isin(found["Group"])]
     if len(mine):

@@ -15,6 +15,10 @@ from catalyst_core.store import RunInfo, Store
 
 WIDTHS: dict[str, Kind] = {"as cut": "model", "multiples of 8": "model-8", "multiples of 16": "model-16"}
 ROUNDING = "Pruned channels come back as zeros until every width is a multiple: the same function, and faster on some machines"
+WATCHED = (
+    'Its network is with the training loop that was watched. There, `catalyst_core.write_model("small.zip", model, images)` '
+    "writes what a race of ours would offer here: ONNX, PyTorch without Catalyst, a model card."
+)
 NETWORKS = {"dense": "Before the cut", "pruned": "Pruned", "rounded": "Rounded"}
 MATCHES = {"network.py": "`network.py`: the same bits", "network.onnx": "ONNX: {:.1g}", "network.pt2": "`torch.export`: {:.1g}"}
 LOAD = """\

@@ -80,6 +80,9 @@ def show(store: Store, view: frames.RaceView, run: RunInfo) -> None:
 def take_away(store: Store, view: frames.RaceView, run: RunInfo, now: Standing, places: Places) -> None:
     """The small network as files that need nothing of Catalyst."""
     st.subheader("The small network, to take away")
+    if run.config.data.is_own:
+        st.info(lab_model.WATCHED)
+        return
     kind = lab_model.choose()
     lab_model.render_result(store, run, kind, now[kind])
     places[kind] = st.empty()

@@ -14,6 +14,7 @@ SHARES = {  # column -> (name, what its line looks like)
     "same": ("same channels as the run's own", "dash"),
 }
 ACCURACIES = {"accuracy": "right after the cut", "recalibrated_accuracy": "recalibrated"}
+SMALL = {"rangemode": "tozero", "exponentformat": "e"}  # '1.5e−6' leaves room for the title, '1.5×10⁻⁶' does not
 MARGIN = 4.0  # percentage points of accuracy around the lines
 
 
@@ -28,7 +29,7 @@ def plot_ratios(frame: pd.DataFrame, *, chosen: float, own: float, theme: Theme 
     above, below = sheet.grid(2, gaps=(0.08, 0))
     x = {"range": [0, 100], "tickvals": [0, 20, 40, 60, 80, 100]}
     sheet.axes(above, x | {"showticklabels": False, "matches": below.x}, {"title": "share (%)", "range": [-3, 103]})
-    sheet.axes(below, x | {"title": "channels that go (%)"}, {"title": "step in margin (log)", "rangemode": "tozero"})
+    sheet.axes(below, x | {"title": "channels that go (%)"}, {"title": "step in margin (log)"} | SMALL)
     colour = next((look.colour for look in shown(frame, theme).values()), sheet.paper.ink)
     ratios = 100 * frame["ratio"].to_numpy(dtype=float)
     for column, (name, dash) in SHARES.items() if len(frame) else ():
