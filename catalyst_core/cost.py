@@ -27,7 +27,7 @@ class Cost:
 def count(model: nn.Module, example_inputs: Any) -> Cost:
     """MACs are half of the floating-point operations that `torch.utils.flop_counter` sees (convolutions and matrix products)."""
     model = unwrap(model)
-    twin = copy.deepcopy(model).eval()
+    twin = copy.deepcopy(model).eval().requires_grad_(False)  # the counter does not take views of parameters that require it
     inputs = arguments(example_inputs)
     with unfused(), FlopCounterMode(display=False) as counter, torch.no_grad():
         twin(*inputs)

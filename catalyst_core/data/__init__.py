@@ -15,6 +15,7 @@ from catalyst_core.data.folder import check_folder, read_folder
 from catalyst_core.data.normalised import Images, constants
 from catalyst_core.data.normalised import normalised as in_memory
 from catalyst_core.data.official import check_official, read_official
+from catalyst_core.data.seen import Seen, seen
 from catalyst_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Splits:
     channels: int
     size: int  # pixels a side
     notes: tuple[str, ...] = ()  # sentences for a person: images that were skipped
+    seen: Seen | None = None  # what is kept of them with a network
 
 
 def check_data(config: DataConfig) -> None:
@@ -82,7 +84,7 @@ def load_data(config: DataConfig, seed: int = 0) -> Splits:
     for name in ("train", "val", "test"):
         part = getattr(raw, name)
         parts |= {f"{name}_x": in_memory(part.x, mean, std), f"{name}_y": torch.from_numpy(part.y)}
-    return Splits(**parts, classes=raw.classes, channels=channels, size=size, notes=raw.notes)
+    return Splits(**parts, classes=raw.classes, channels=channels, size=size, notes=raw.notes, seen=seen(raw, mean, std))
 
 
 def _refuse_own(config: DataConfig) -> None:

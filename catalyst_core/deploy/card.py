@@ -186,8 +186,9 @@ def _texts(rows: Iterable[Sequence[str]]) -> list[list[str]]:
 
 
 def _text(text: str) -> str:
-    """One line that Markdown takes for text and nothing else."""
-    return " ".join(text.split()).translate(MARKS)
+    """One line that Markdown takes for text and nothing else; what cannot be seen is spelled out."""
+    seen = (mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+    return "".join(seen).translate(MARKS)
 
 
 def _version(package: str) -> str:

@@ -72,7 +72,7 @@ class Checks:
         """
         worst = 0.0
         for batch, logits in zip(self.batches, self._expected, strict=True):
-            distance = _distance(_answer(call, batch), logits)
+            distance = _distance(_alike(_answer(call, batch), logits), logits)
             worst = max(worst, distance) if distance == distance else distance  # a number that is none is no agreement
         if not worst <= (0.0 if exact else LIMIT):
             allowed = "not a bit may differ" if exact else f"at most {LIMIT:g} is allowed"
@@ -100,7 +100,13 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
+def _alike(found: Tensor, expected: Tensor) -> Tensor:
+    """`found`, which has shape and type of what is expected. Raises `NetworkError`."""
+    said = [f"{tuple(one.shape)} {str(one.dtype).removeprefix('torch.')}" for one in (found, expected)]
+    if said[0] != said[1]:
+        raise NetworkError(f"it answers with {said[0]} where the network answers with {said[1]}")
+    return found
+
+
 def _distance(found: Tensor, expected: Tensor) -> float:
-    if found.shape != expected.shape or found.dtype != expected.dtype:
-        return float("nan")
     return 0.0 if torch.equal(found, expected) else float((found - expected).abs().max())

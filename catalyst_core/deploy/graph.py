@@ -29,7 +29,7 @@ DERIVED: dict[tuple[str, str], Callable[[Any], Any]] = {  # arguments that a lay
     ("MultiheadAttention", "bias"): lambda layer: layer.in_proj_bias is not None,
     ("MultiheadAttention", "add_bias_kv"): lambda layer: layer.bias_k is not None,
 }
-UNSAID = ("device", "dtype", "args", "kwargs")  # arguments that say nothing about the function
+UNSAID = ("device", "dtype", "args", "kwargs", "mode")  # arguments that say nothing about the function
 TYPES = frozenset(network.TYPE.values())
 WORDS = {...: ".dots"} | {kind: f".{name}" for name, kind in network.TYPE.items()}  # as `network.load` knows them
 PLACES = ("device", "layout", "pin_memory")  # arguments of operators that say nothing about the function
@@ -110,8 +110,11 @@ class _Writer:
         if name in self._said["layers"]:
             return
         options = _options(name, layer)
-        with torch.device("meta"):
-            twin = type(layer)(**options)
+        try:
+            with torch.device("meta"):
+                twin = type(layer)(**options)
+        except Exception as error:  # whatever a layer raises that takes other arguments than it keeps
+            raise NetworkError(f"layer {name!r} is no {type(layer).__name__} that its arguments make again") from error
         state = layer.state_dict()
         if {key: one.shape for key, one in state.items()} != {key: one.shape for key, one in twin.state_dict().items()}:
             raise NetworkError(f"layer {name!r} is no {type(layer).__name__} as torch.nn makes it: it has other tensors")
@@ -152,7 +155,8 @@ def _options(name: str, layer: nn.Module) -> dict[str, Any]:
     """The arguments that make such a layer, but for those that have their default."""
     kind = type(layer).__name__
     options = {}
-    for key, parameter in inspect.signature(type(layer)).parameters.items():
+    signature = inspect.signature(nn.RNNBase if isinstance(layer, nn.RNNBase) else type(layer))  # theirs is (*args, **kwargs)
+    for key, parameter in signature.parameters.items():
         default = parameter.default
         if key in UNSAID or key.startswith("_"):
             continue

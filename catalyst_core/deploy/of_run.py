@@ -6,7 +6,6 @@ built anew for costs, latency and rounding: what is in its weights makes no diff
 
 # C = channels of a group, N = images
 
-import inspect
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,18 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from catalyst_core.config import ContenderConfig
-from catalyst_core.data import READERS
-from catalyst_core.data.normalised import constants, normalised
-from catalyst_core.data.official import SOURCES, find_copy
-from catalyst_core.data.sampling import Raw
-from catalyst_core.deploy.checking import MOST, Sample
+from catalyst_core.deploy.checking import first_line
 from catalyst_core.deploy.run_facts import run_facts
+from catalyst_core.deploy.run_images import images_of
 from catalyst_core.deploy.writing import Exported, Tell, write_model
-from catalyst_core.errors import CatalystError, CheckpointError, ConfigError, DataError
+from catalyst_core.errors import CatalystError, CheckpointError, ConfigError
 from catalyst_core.events import FiltersMeasured, GroupsFound
-from catalyst_core.models import build_model
 from catalyst_core.training import load_pruned
+from catalyst_core.training.checkpoint import rebuilt
 
 if TYPE_CHECKING:
     from catalyst_core.store import RunInfo, Store
@@ -56,12 +51,12 @@ def write_run(
     facts = run_facts(store, run)
     if pruned.kept is None:
         facts = replace(facts, notes=(f"The first {recipe['after']} blocks stay, with a new linear head.", *facts.notes))
-    known = _data(run.config, recipe)
-    if isinstance(known, str):
-        facts, sample = replace(facts, notes=(*facts.notes, known)), None
-    else:
-        sample = known.sample
-        facts = replace(facts, classes=known.classes, mean=known.mean, std=known.std, pixels=known.pixels)
+    known, sample, note = images_of(run.config, recipe)
+    facts = replace(facts, notes=(*facts.notes, *[note] * bool(note)))
+    if known is not None:
+        about = {**facts.about, "training images": f"{known.counts['train']:,}"}
+        pixels = f"whole numbers, 0 to {known.white}"
+        facts = replace(facts, about=about, classes=known.classes, mean=known.mean, std=known.std, pixels=pixels)
     return write_model(
         out,
         pruned.model,
@@ -100,53 +95,8 @@ class _Pruned:
         except CatalystError:
             raise
         except Exception as error:  # a torn or foreign file fails in any way
-            raise CheckpointError(f"run {run.id}: {FILE} cannot be read ({type(error).__name__})") from error
-        given = {name: recipe[name] for name in inspect.signature(build_model).parameters}
-        return cls(model, build_model(**given), None if recipe.get("after") is not None else content["kept"], recipe)
-
-
-@dataclass(frozen=True)
-class _Data:
-    """What the data set of a run says about its images."""
-
-    sample: Sample
-    classes: tuple[str, ...]
-    mean: tuple[float, ...]  # of each channel, before normalisation
-    std: tuple[float, ...]
-    pixels: str
-
-
-def _data(config: ContenderConfig, recipe: dict[str, Any]) -> _Data | str:
-    """Its test images, normalised as for training; a sentence where they are not here, or are others by now."""
-    name = config.data.name
-    try:
-        if name in SOURCES and find_copy(name) is None:
-            return f"The images of {name} are not on this machine, so nothing is said about their classes and pixels."
-        raw = READERS[name](config.data, np.random.default_rng(0))
-    except DataError as error:
-        return f"The images could not be read ({error}), so nothing is said about their classes and pixels."
-    if raw.train.x.shape[1:] != (recipe["channels"], recipe["size"], recipe["size"]) or len(raw.classes) != recipe["classes"]:
-        return "The images in the folder are not those that it was trained on, so nothing is said about classes and pixels."
-    mean, std = constants(raw, config.data.normalisation)
-    return _Data(
-        sample=_sample(raw, mean, std),
-        classes=raw.classes,
-        mean=tuple(mean.ravel().tolist()),
-        std=tuple(std.ravel().tolist()),
-        pixels=f"whole numbers, {raw.train.x.min()} to {raw.train.x.max()} in the training images",
-    )
-
-
-def _sample(raw: Raw, mean: np.ndarray, std: np.ndarray) -> Sample:
-    """The test images, or 1,000 of them drawn at random: folders come sorted by class."""
-    count = len(raw.test.y)
-    if count <= MOST:
-        chosen, name = raw.test, "test images"
-    else:
-        places = np.sort(np.random.default_rng(0).choice(count, MOST, replace=False))
-        chosen, name = raw.test.at(places), f"test images (drawn from {count:,})"
-    images = normalised(chosen.x, mean, std)
-    return Sample(images[:], torch.from_numpy(chosen.y), name)
+            raise CheckpointError(f"run {run.id}: {FILE} cannot be read ({type(error).__name__}: {first_line(error)})") from error
+        return cls(model, rebuilt(recipe)[0], None if recipe.get("after") is not None else content["kept"], recipe)
 
 
 def _standing(store: "Store", run: "RunInfo") -> dict[str, Tensor] | None:

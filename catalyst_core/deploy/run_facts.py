@@ -41,7 +41,7 @@ def _about(run: "RunInfo") -> dict[str, str]:
     about = {
         "network": f"{MODELS[config.model].title} ({config.model})",
         "data set": f"{DATASETS[config.data.name].title} ({config.data.folder or config.data.name})",
-        "training images": str(config.data.train_images or "all"),
+        "training images": f"at most {config.data.train_images:,}" if config.data.train_images else "all",
         "method": f"{config.method.label}. {method.sentence}",
         "budget": _budget(config),
         "schedule": f"epochs: {schedule.dense_epochs} dense, {schedule.sparse_epochs} sparse, {schedule.finetune_epochs} of "

@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
 from catalyst_core.deploy.checking import first_line
 from catalyst_core.deploy.program import exported
@@ -33,21 +36,22 @@ def traced(model: nn.Module, example: Tensor) -> tuple[nn.Module, fx.Graph]:
     Where the code asks for the size of an activation in an `if`, it is followed again with the sizes that `example` (N, ...)
     leads to; the graph then holds for images of that size. Raises `NetworkError`.
     """
-    model = unwrap(model)
-    root = _Whole(copy.deepcopy(model).cpu().eval())
+    root = _Whole(model)
     try:
         try:
             graph = _graph(_Tracer(), root)
         except fx.proxy.TraceError:
             graph = _graph(_SizedTracer(example), root)
     except Exception as error:  # whatever a model's own code does with a tensor that has no values
-        raise NetworkError(f"torch.fx cannot follow the forward pass of {type(model).__name__} ({first_line(error)})") from error
+        raise NetworkError(
+            f"torch.fx cannot follow the forward pass of {type(unwrap(model)).__name__} ({first_line(error)})"
+        ) from error
     return root, graph
 
 
 def operators(model: nn.Module, example: Tensor) -> tuple[nn.Module, fx.Graph]:
     """As `traced`, down to PyTorch's operators. Raises `NetworkError`."""
-    root = exported(_Whole(copy.deepcopy(unwrap(model)).cpu().eval()), example).module(check_guards=False)
+    root = exported(_Whole(model), example).module(check_guards=False)
     for node in reversed(root.graph.nodes):
         if not node.users and str(node.target).startswith("aten._assert"):
             root.graph.erase_node(node)
@@ -57,14 +61,29 @@ def operators(model: nn.Module, example: Tensor) -> tuple[nn.Module, fx.Graph]:
 
 
 class _Whole(nn.Module):
-    """Calls the network with images alone: arguments with defaults keep them."""
+    """Calls a copy of the network with images alone: arguments with defaults keep them. Weights that are made of others (weight
+    and spectral normalisation) are what they are now."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.add_module(ROOT, model)
+        self.add_module(ROOT, copy.deepcopy(unwrap(model)).cpu().eval())
+        for part in list(self.modules()):
+            if parametrize.is_parametrized(part):
+                _fold(part)
+            for one in [hook for hook in part._forward_pre_hooks.values() if isinstance(hook, WeightNorm | SpectralNorm)]:
+                (remove_weight_norm if isinstance(one, WeightNorm) else remove_spectral_norm)(part, one.name)
 
     def forward(self, images: Tensor) -> Any:
         return self.get_submodule(ROOT)(images)
+
+
+def _fold(part: nn.Module) -> None:
+    """By hand, as `remove_parametrizations` would change the class that a copy shares with its original."""
+    made = {name: getattr(part, name).detach() for name in part.parametrizations}
+    part.__class__ = type(part).__bases__[0]
+    del part.parametrizations
+    for name, value in made.items():
+        part.register_parameter(name, nn.Parameter(value))
 
 
 class _Tracer(fx.Tracer):

@@ -69,17 +69,29 @@ def save_pruned(
 ) -> None:
     """The smaller network with what `load_pruned` needs to build it again.
 
-    `recipe`: the arguments of `build_model`, "magnitude" of `find_groups`, and "after" of `shortened` or None.
+    `recipe`: the arguments of `build_model`, "magnitude" of `find_groups`, "after" of `shortened` or None, and "images", a
+    `Seen` as plain data, for whoever uses it.
     """
     write_whole(path, packed({"state": model.state_dict(), "kept": decisions.kept, "recipe": recipe}), no_room)
+
+
+def rebuilt(recipe: dict[str, Any]) -> tuple[nn.Module, torch.Tensor]:
+    """The network before the cut with fresh weights, and an example (1, K, S, S) of its images.
+
+    It has seen the example: lazy layers take their shapes then, and weights that are made of others are there.
+    """
+    dense = build_model(**{key: recipe[key] for key in ("name", "channels", "size", "classes", "seed")}).eval()
+    example = torch.zeros(1, recipe["channels"], recipe["size"], recipe["size"])
+    with torch.no_grad():
+        dense(example)
+    return dense, example
 
 
 def load_pruned(path: Path) -> nn.Module:
     """The smaller network that a run left in `pruned.pt`, in evaluation mode."""
     content = torch.load(path, weights_only=True, map_location="cpu")
     recipe = content["recipe"]
-    dense = build_model(**{key: recipe[key] for key in ("name", "channels", "size", "classes", "seed")})
-    example = torch.zeros(1, recipe["channels"], recipe["size"], recipe["size"])
+    dense, example = rebuilt(recipe)
     if (after := recipe.get("after")) is not None:
         model = shortened(dense, example, after=after)
     else:

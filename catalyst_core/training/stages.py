@@ -7,6 +7,7 @@ A contender that ended anywhere goes on from its last checkpoint: what it does t
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -311,6 +312,8 @@ class Contender:
 
     def _save_pruned(self) -> None:
         recipe = self.recipe | {"magnitude": self.config.method.magnitude, "after": self.after}
+        if self.splits.seen is not None:
+            recipe["images"] = asdict(self.splits.seen)
         save_pruned(self.folders.run / "pruned.pt", self.model, self.decisions, recipe, self.folders.no_room)
 
     def _finished(self, ledger: dict[str, Any]) -> None:

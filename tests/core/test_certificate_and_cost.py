@@ -62,6 +62,20 @@ def test_macs_and_parameters_by_hand():
     assert counted.params == 5 * 3 * 9 + 2 * 5 + 320 * 4 + 4
 
 
+def test_a_layer_that_reads_a_view_of_a_parameter_is_counted():
+    class Token(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token, self.mix = nn.Parameter(torch.randn(1, 1, 8)), nn.Linear(8, 4)
+
+        def forward(self, x):
+            return self.mix(self.token.expand(len(x), -1, -1))[:, 0]
+
+    model = Token()
+    assert cost.count(model, torch.zeros(2, 3)).macs == 8 * 4
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
 def test_bytes_are_those_of_the_saved_state_even_when_it_is_a_view(make_network):
     model = make_network("cnn")
     buffer = io.BytesIO()

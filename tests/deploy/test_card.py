@@ -20,8 +20,8 @@ RECORD = {
     "warnings": [],
     "versions": {"catalyst": "1"},
 }
-HOSTILE = "a\n# b | <img src=x onerror=y> [z](javascript:z) `c` *d*"
-SAFE = r"a \# b \| &lt;img src=x onerror=y&gt; \[z\](javascript:z) \`c\` \*d\*"
+HOSTILE = "a\n# \x1b[31m\u202eb | <img src=x onerror=y> [z](javascript:z) `c` *d*"
+SAFE = r"a\\n\# \\x1b\[31m\\u202eb \| &lt;img src=x onerror=y&gt; \[z\](javascript:z) \`c\` \*d\*"
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,6 @@ def test_the_largest_difference_over_all_batches_is_told():
     [
         lambda x: LAST(x) + 2 * LIMIT,
         lambda x: LAST(x) * float("nan"),
-        lambda x: LAST(x)[:, :3],
-        lambda x: LAST(x).double(),
         lambda x: LAST(x) + (len(x) == 7) * 2 * LIMIT,
     ],
 )
@@ -72,3 +70,16 @@ def test_a_bit_is_enough_where_bits_count():
 def test_a_sample_without_images_or_with_other_labels_is_refused(count, labels):
     with pytest.raises(ConfigError, match="at least one image"):
         Checks(LAST, sample(count, labels))
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda x: LAST(x)[:, :3], r"with \(1, 3\) float32 where the network answers with \(1, 4\) float32"),
+        (lambda x: LAST(x).double(), r"with \(1, 4\) float64 where"),
+        (lambda x: LAST(x).squeeze(), r"with \(4,\) float32 where"),
+    ],
+)
+def test_answers_of_another_form_are_told_by_their_form(call, said):
+    with pytest.raises(NetworkError, match=said):
+        Checks(LAST, sample(10)).compare(call)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize, spectral_norm, weight_norm
 
 from catalyst_core.deploy import network
 from catalyst_core.deploy.graph import describe
@@ -24,6 +24,13 @@ def network_of(forward, **parts):
     for name, part in parts.items():
         setattr(model, name, part)
     return model.eval()
+
+
+def built(found, folder):
+    """The network that these files make."""
+    (folder / "network.json").write_text(json.dumps({"about": {}} | found.said))
+    save_file(found.tensors, folder / "network.safetensors")
+    return network.load(folder)
 
 
 def test_what_is_stated_are_arguments_that_differ_from_their_defaults():
@@ -114,11 +121,9 @@ def test_what_torch_fx_cannot_follow_is_written_in_operators(forward, parts, tmp
     model = network_of(forward, **parts)
     found = describe(model, IMAGES)
     assert found.said["layers"] == {}
-    (tmp_path / "network.json").write_text(json.dumps({"about": {}} | found.said))
-    save_file(found.tensors, tmp_path / "network.safetensors")
     images = torch.randn(5, 3, 8, 8)
     with torch.no_grad():
-        assert torch.equal(network.load(tmp_path)(images), model(images))
+        assert torch.equal(built(found, tmp_path)(images), model(images))
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -129,7 +134,29 @@ def test_what_has_no_such_form_is_said_in_a_sentence(case):
     assert "\n" not in str(refusal.value)
 
 
-def test_a_layer_whose_weights_are_made_by_something_else_is_followed_or_refused():
-    layer = parametrizations.weight_norm(nn.Conv2d(3, 4, 3))
-    with pytest.raises(NetworkError):
-        describe(nn.Sequential(layer).eval(), IMAGES)
+@pytest.mark.filterwarnings(
+    "ignore:.*weight_norm. is deprecated:FutureWarning", "ignore:.*spectral_norm. is deprecated:FutureWarning"
+)
+def test_layers_whose_weights_are_made_by_normalisations_are_written_as_they_are_now(tmp_path):
+    """Also those of before there were parametrizations; the network itself stays as it is."""
+    made = [parametrizations.weight_norm, parametrizations.spectral_norm, weight_norm, spectral_norm]
+    model = nn.Sequential(*(form(nn.Conv2d(3, 3, 3, padding=1)) for form in made)).eval()
+    with torch.no_grad():
+        expected = model(IMAGES)
+        assert torch.equal(built(describe(model, IMAGES), tmp_path)(IMAGES), expected)
+        assert torch.equal(model(IMAGES), expected)
+    assert parametrize.is_parametrized(model[0])
+
+
+def test_recurrent_layers_are_layers(tmp_path):
+    def forward(self, x):
+        found, _ = self.rnn(x.flatten(2))
+        return self.gru(found)[0].mean(1)
+
+    model = network_of(forward, rnn=nn.LSTM(64, 6, 2, batch_first=True, bidirectional=True), gru=nn.GRU(12, 5, bias=False))
+    found = describe(model, IMAGES)
+    assert found.said["layers"]["rnn"][1] == {
+        "input_size": 64, "hidden_size": 6, "num_layers": 2, "batch_first": True, "bidirectional": True,
+    }  # fmt: skip
+    with torch.no_grad():
+        assert torch.equal(built(found, tmp_path)(IMAGES), model(IMAGES))

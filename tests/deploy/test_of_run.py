@@ -3,15 +3,17 @@
 import dataclasses
 from array import array
 
+import numpy as np
 import pytest
 import torch
 
 from catalyst_core.catalog import METHODS
 from catalyst_core.config import DataConfig, RaceConfig
-from catalyst_core.data import load_data
+from catalyst_core.data import READERS, load_data
 from catalyst_core.deploy import network, of_run
-from catalyst_core.deploy.of_run import _data, _standing, write_run
+from catalyst_core.deploy.of_run import _standing, write_run
 from catalyst_core.deploy.run_facts import run_facts
+from catalyst_core.deploy.run_images import images_of
 from catalyst_core.errors import CheckpointError, ConfigError
 from catalyst_core.events import RolledBack, SettingChanged
 from catalyst_core.models import build_model
@@ -101,13 +103,34 @@ def test_pixels_become_images_by_the_mean_and_deviation_on_the_card(raced, writt
     assert all(tuple(one) in mine for one in images.flatten(1).mul(1000).round().int().tolist())
 
 
+def recipe_of(store, run):
+    return torch.load(store.files / "runs" / run.id / "pruned.pt", weights_only=True)["recipe"]
+
+
 def test_a_named_normalisation_is_on_the_card_in_the_levels_of_the_pixels():
     recipe = {"channels": 1, "size": 8, "classes": 10}
     config = RaceConfig.build(data={"normalisation": "0.25/0.5"}).contenders()[0]
-    found = _data(config, recipe)
-    assert (found.mean, found.std) == ((4.0,), (8.0,))
-    wanted = load_data(config.data).test_x
-    assert found.sample.images.equal(wanted)
+    known, sample, note = images_of(config, recipe)
+    assert (known.mean, known.std) == ((4.0,), (8.0,))
+    assert sample.images.equal(load_data(config.data).test_x)
+    assert "as they are by now" in note  # nothing was kept with this network
+
+
+def test_what_was_trained_on_is_kept_and_images_that_are_others_by_now_are_not_taken(raced, monkeypatch):
+    store, run = raced
+    recipe = recipe_of(store, run)
+    known, sample, note = images_of(run.config, recipe)
+    wanted = load_data(run.config.data)
+    assert (known.classes, known.counts["train"], known.white, note) == (wanted.classes, 200, 16, "")
+    assert sample.images.equal(wanted.test_x)
+    raw = READERS["digits"](run.config.data, np.random.default_rng(0))
+    renamed = dataclasses.replace(raw, classes=(*raw.classes[:-1], "ten"))
+    redrawn = dataclasses.replace(raw, test=dataclasses.replace(raw.test, x=raw.test.x + 1))
+    for other in (renamed, redrawn):
+        monkeypatch.setitem(READERS, "digits", lambda config, generator, other=other: other)
+        found, sample, note = images_of(run.config, recipe)
+        assert (found, sample) == (known, None)
+        assert "are others than those of the race, so the files were checked on random numbers" in note
 
 
 def test_a_run_without_a_network_and_a_torn_file_are_refused(raced, tmp_path):
@@ -134,17 +157,21 @@ def test_images_that_are_not_here_are_said_and_random_numbers_taken(raced, monke
     store, run = raced
     monkeypatch.setenv("CATALYST_DATA", str(tmp_path / "nothing"))
     config = run.config.model_copy(update={"data": DataConfig(name="cifar10")})
-    found = _data(config, {})
+    known, sample, found = images_of(config, {})
+    assert (known, sample) == (None, None)
     assert found == "The images of cifar10 are not on this machine, so nothing is said about their classes and pixels."
     monkeypatch.setattr(of_run, "write_model", lambda out, model, example, **given: given)
     given = write_run(store, dataclasses.replace(run, config=config), tmp_path / "model")
     assert given["sample"] is None
-    assert found in given["facts"].notes
+    assert given["facts"].notes == (
+        "The images of cifar10 are not on this machine, so the files were checked on random numbers.",
+    )
+    assert given["facts"].classes == tuple(load_data(DataConfig(name="digits")).classes)  # they were kept
 
 
 def test_other_images_under_the_same_name_are_noticed(raced):
     recipe = {"channels": 3, "size": 8, "classes": 10}
-    assert "not those that it was trained on" in _data(raced[1].config, recipe)
+    assert "not those that it was trained on" in images_of(raced[1].config, recipe)[2]
 
 
 def test_what_happened_while_it_trained_is_on_the_card(raced):
