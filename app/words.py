@@ -31,7 +31,7 @@ WHAT_NOW = {
     "running": "It goes on when this page is closed, and is found here again.",
     "paused": "Nothing is lost: Resume goes on from the same step.",
     "stopping": "Contenders in sparse training still settle, cut and write their ledger.",
-    "completed": "The ledger and the files are on the Results page.",
+    "completed": "The ledger and the figures are on the Results page, the small networks to take away on the Lab page.",
     "stopped": "What was measured by then is on the Results page; a stopped contender can go on where it was, uncut.",
     "failed": "The reasons are listed on the Race page; a failed contender can go on where it was.",
 }

@@ -5,17 +5,15 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from catalyst_core.bench.ledger.done import Done
 from catalyst_core.bench.ledger.suites import Audit, Suite
 from catalyst_core.config import RaceConfig
 from catalyst_core.engine.slots import slots
 
-if TYPE_CHECKING:
-    from catalyst_core.bench.ledger.run import Done
 
-
-def conduct(suite: Suite, audit: Audit, done: "Done", files: Path, tell: Callable[[str], None]) -> None:
+def conduct(suite: Suite, audit: Audit, done: Done, files: Path, tell: Callable[[str], None]) -> None:
     """Audit every method that `done` does not know yet, and let it know the results. `files`: where dense networks are kept."""
     missing = {name: race for name, race in _races(suite, audit).items() if name not in done.audits}
     with ProcessPoolExecutor(slots(), get_context("spawn")) as pool:

@@ -6,16 +6,15 @@
 A race whose configuration has changed since is raced anew. A contender that failed is tried once more, and stays as failed.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from catalyst_core.bench.ledger import audited
+from catalyst_core.bench.ledger.done import Done, now
 from catalyst_core.bench.ledger.machine import has_accelerator, machine
 from catalyst_core.bench.ledger.plan import Step, main_steps, study_steps, sweep_step
 from catalyst_core.bench.ledger.rows import curves_of, rows_of
@@ -31,30 +30,6 @@ LOOK_SECONDS = 1.0
 CURVED = 0.7  # the ratio whose curves along training are kept
 Tell = Callable[[str], None]
 Look = Callable[[RaceInfo], None]
-
-
-@dataclass
-class Done:
-    """What a suite has brought so far; a JSON file."""
-
-    path: Path
-    started: str = ""
-    races: dict[str, dict[str, str]] = field(default_factory=dict)  # title of a race -> its id and commit
-    audits: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    timings: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # of a task
-
-    @classmethod
-    def at(cls, path: Path) -> "Done":
-        """What is there, or a beginning."""
-        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"started": _now()}
-        return cls(path, **known)
-
-    def save(self) -> None:
-        """Whole, or not at all."""
-        half = self.path.with_suffix(".half")
-        content = {name: value for name, value in asdict(self).items() if name != "path"}
-        half.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        half.replace(self.path)
 
 
 class Bench:
@@ -116,7 +91,7 @@ class Bench:
                 "suite": self.name,
                 "title": self.suite.title,
                 "started": self.done.started,
-                "written": _now(),
+                "written": now(),
                 "machine": machine(),
                 "versions": versions(),
                 "seeds": list(self.suite.seeds),
@@ -220,7 +195,3 @@ class Bench:
         took = time.monotonic() - started
         self.tell(f"{race.title}: {len(race.runs)} contenders, {took:.0f} s" + (f", {failed} failed" if failed else ""))
         return race
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
