@@ -1,15 +1,15 @@
 """A race's bundle as one zip or one folder: both appear complete, or not at all."""
 
 import io
-import tempfile
 import zipfile
 from pathlib import Path
 
-from catalyst_core.errors import ConfigError
 from catalyst_core.export.bundle import SIGN, bundle_files
 from catalyst_core.frames import RaceView
 from catalyst_core.frames.view import Reader
+from catalyst_core.placing import Export
 
+BUNDLE = Export("export", "README.txt", SIGN)
 MOMENT = (1980, 1, 1, 0, 0, 0)  # the time of every file in a zip, so that the same race gives the same bytes
 
 
@@ -33,19 +33,10 @@ def write_zip(store: Reader, race_id: str, out: Path) -> Path:
     written.
     """
     out = Path(out)
-    if out.is_dir():
-        raise ConfigError(f"{out} is a folder; give the name of a zip that is new or an earlier export")
-    if out.exists() and not _is_ours(out):
-        raise ConfigError(f"the file {out} is not an earlier export; give the name of a zip that is new or an earlier export")
+    BUNDLE.check_zip(out)
     content = bundle_zip(store, race_id)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
-            made = Path(work) / "new"
-            made.write_bytes(content)
-            made.replace(out)
-    except OSError as error:
-        raise ConfigError(f"the file {out} cannot be written: {error.strerror or error}") from error
+    with BUNDLE.zip(out) as file:
+        file.write_bytes(content)
     return out
 
 
@@ -56,21 +47,13 @@ def write_bundle(store: Reader, race_id: str, out: Path) -> list[Path]:
     folder that holds something else or cannot be written.
     """
     out = Path(out)
-    _check_free(out)
+    BUNDLE.check_folder(out)
     files = bundle_files(_read(store, race_id))
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as work:
-            made = Path(work) / "new"
-            for name, content in files.items():
-                path = made / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(content)
-            if out.exists():
-                out.rename(Path(work) / "old")
-            made.rename(out)
-    except OSError as error:
-        raise ConfigError(f"the folder {out} cannot be written: {error.strerror or error}") from error
+    with BUNDLE.folder(out) as made:
+        for name, content in files.items():
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
     return [out / name for name in files]
 
 
@@ -78,22 +61,3 @@ def _read(store: Reader, race_id: str) -> RaceView:
     view = RaceView(store, race_id)
     view.refresh()
     return view
-
-
-def _is_ours(file: Path) -> bool:
-    """Whether a file is a zip of `bundle_zip`."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            readme = next((name for name in archive.namelist() if name.endswith("/README.txt")), None)
-            return readme is not None and archive.read(readme).startswith(SIGN.encode())
-    except (OSError, zipfile.BadZipFile):
-        return False
-
-
-def _check_free(out: Path) -> None:
-    readme = out / "README.txt"
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file; give a folder that is new, empty or an earlier export")
-    ours = readme.is_file() and readme.read_text(encoding="utf-8", errors="replace").startswith(SIGN)
-    if out.is_dir() and any(out.iterdir()) and not ours:
-        raise ConfigError(f"the folder {out} holds other files; give one that is new, empty or an earlier export")
