@@ -81,8 +81,8 @@ def render(report: Report, thumbnails: tuple[Thumbnail, ...]) -> None:
         f"**{panels.plain(report.data)}**: {sum(report.found):,} images of {len(report.classes):,} classes; "
         f"{panels.plain(report.shape)}. A race takes {panels.plain(splits)}; a contender needs {need} for them."
     )
-    damaged = f"Damaged: {panels.plain(report.damage)}."
-    (st.warning if report.damaged else st.caption)(damaged)
+    damage = f"Damage: {panels.plain(report.damage)}."
+    (st.warning if report.damaged else st.caption)(damage)
     if report.warnings:
         st.markdown("\n".join(f"- {panels.plain(said[0].upper() + said[1:])}." for said in report.warnings))
     frame = balance_frame(report)

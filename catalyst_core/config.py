@@ -271,6 +271,9 @@ class RaceConfig(_Config):
             check_method(method.name)
         for where, text in (("title", config.title), ("data.folder", config.data.folder), ("weights", config.weights)):
             _check_visible(where, text)
+        if config.data.image_size is not None and config.data.name != "folder":
+            side = DATASETS[config.data.name].size
+            raise ConfigError(f"data.image_size is for 'folder': the images of {config.data.name} are {side} x {side} pixels")
         for method in config.methods:
             most = method.strength_below(config.schedule.learning_rate)
             if method.effective_strength >= most:

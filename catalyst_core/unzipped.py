@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
 
 from catalyst_core.config import TURNING
-from catalyst_core.data.listing import SUFFIXES
+from catalyst_core.data.beside import SUFFIXES, is_visible
 from catalyst_core.errors import DataError, shown
 from catalyst_core.store.archive import CHUNK, DAMAGED, MIB, MOST_TIMES
 
@@ -22,7 +22,7 @@ MOST_IMAGES = 200_000
 MOST_OF_A_FILE, MOST_OF_ALL = 256 * MIB, 8192 * MIB  # inflated
 MOST_OF_LIST = 24 * MIB  # the list of its parts, which zipfile holds in memory many times its size
 LONGEST_NAME, DEEPEST = 200, 8  # bytes a name, names a path
-NOT_OURS = "__MACOSX"  # what a Mac adds
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)  # of compression
 DRIVE = re.compile("[A-Za-z]:")
 
 
@@ -38,7 +38,7 @@ class Zipped:
         found = [(part, self._path(part)) for part in self._zip.infolist()]
         files = [(part, path) for part, path in found if not part.is_dir()]
         images = [(part, path) for part, path in files if _is_image(path)]
-        self._check_sizes([part for part, _ in images], size)
+        self._check_parts([part for part, _ in images], size)
         self._check_names([path for _, path in images])
         around = _around([path for _, path in images])
         self.parts = {PurePosixPath(*path.parts[around:]): part for part, path in images if len(path.parts) > around + 1}
@@ -74,10 +74,15 @@ class Zipped:
             raise self._refused(f"{said} is too long: at most {LONGEST_NAME} bytes a name, {DEEPEST} names below each other")
         return PurePosixPath(*names)
 
-    def _check_sizes(self, parts: list[zipfile.ZipInfo], size: int) -> None:
+    def _check_parts(self, parts: list[zipfile.ZipInfo], size: int) -> None:
         if len(parts) > MOST_IMAGES:
             raise self._refused(f"it holds {len(parts)} images, at most {MOST_IMAGES} are taken")
         for part in parts:
+            if part.compress_type not in METHODS:
+                raise self._refused(
+                    f"{shown(part.filename)} is compressed by a method (number {part.compress_type}) that is not read: pack it "
+                    "as an ordinary zip"
+                )
             most = min(MOST_OF_A_FILE, MOST_TIMES * max(part.compress_size, CHUNK // MOST_TIMES))
             if part.file_size > most:
                 raise self._refused(f"{shown(part.filename)} would take {part.file_size // MIB} MiB, more than an image may")
@@ -130,8 +135,7 @@ class _ShortList:
 
 
 def _is_image(path: PurePosixPath) -> bool:
-    hidden = any(name.startswith(".") or name == NOT_OURS for name in path.parts)
-    return not hidden and path.suffix.lower() in SUFFIXES
+    return all(map(is_visible, path.parts)) and path.suffix.lower() in SUFFIXES
 
 
 def _around(paths: list[PurePosixPath]) -> int:

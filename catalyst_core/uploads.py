@@ -16,9 +16,8 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from catalyst_core.data.folder import placed
 from catalyst_core.data.images import inspect
-from catalyst_core.data.listing import layout
+from catalyst_core.data.listing import Layout, layout, names, placed
 from catalyst_core.engine import room
 from catalyst_core.errors import DataError, shown
 from catalyst_core.figures.words import size
@@ -43,6 +42,7 @@ class Unpacked:
     left_out: int  # files that are no images by their names, or belong to no class
     damaged: int  # files with the name of an image that hold none; left out
     damaged_names: tuple[str, ...]  # the first few
+    beside: tuple[str, ...] = ()  # sentences: what was taken in and belongs to no class of a race
 
     @property
     def told(self) -> str:
@@ -53,7 +53,7 @@ class Unpacked:
         if self.damaged:
             more = ", ..." if self.damaged > len(self.damaged_names) else ""
             said.append(f"left out, as damaged: {self.damaged} ({', '.join(self.damaged_names)}{more})")
-        return "; ".join(said)
+        return "; ".join((*said, *self.beside))
 
 
 def unpack(store: Store, source: Path | IO[bytes], folder: str) -> Unpacked:
@@ -102,10 +102,20 @@ def _fill(scratch: Path, images: Zipped, folder: str) -> Unpacked:
             damaged.append(target)
         else:
             total += _on_disk(target.stat().st_size)
-    found = layout(scratch.name, folder)
+    found = _layout(scratch, folder, damaged)
     (scratch / NOTE).write_text(json.dumps({"bytes": total}), encoding="utf-8")
-    count, names = len(images.parts) - len(damaged), tuple(placed(path) for path in damaged[:NAMED])
-    return Unpacked(folder, len(found.classes), count, total, images.left_out, len(damaged), names)
+    count, first = len(images.parts) - len(damaged), tuple(placed(path) for path in damaged[:NAMED])
+    return Unpacked(folder, len(found.classes), count, total, images.left_out, len(damaged), first, found.left_out)
+
+
+def _layout(scratch: Path, folder: str, damaged: list[Path]) -> Layout:
+    """What is left without the damaged ones, which may be why it is refused."""
+    try:
+        return layout(scratch.name, folder)
+    except DataError as error:
+        if not damaged:
+            raise
+        raise DataError(f"{error} (left out, as damaged: {len(damaged)}, {names(damaged)})") from None
 
 
 def _check_room(store: Store, root: Path, need: int) -> None:

@@ -68,7 +68,7 @@ def told(found: report.Report) -> str:
     """A report as text."""
     lines = [f"{shown(found.data)}: {sum(found.found)} images of {len(found.classes)} classes, {found.shape}", ""]
     lines += [f"{split.name:6}{split.images:>8}  {split.origin}" for split in found.splits]
-    lines += ["", table(_rows(found)), "", f"damaged: {found.damage}", f"memory: {size(found.bytes)} a contender"]
+    lines += ["", table(_rows(found)), "", f"damage: {found.damage}", f"memory: {size(found.bytes)} a contender"]
     return "\n".join(lines + [f"note: {said}" for said in found.warnings])
 
 

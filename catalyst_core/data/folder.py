@@ -5,7 +5,7 @@ split off train/.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,35 +13,19 @@ import psutil
 
 from catalyst_core.catalog import DATASETS
 from catalyst_core.config import DataConfig
-from catalyst_core.data.decoded import decoded
 from catalyst_core.data.images import Header, inspect
-from catalyst_core.data.listing import Files, Layout, layout
+from catalyst_core.data.listing import Files, Layout, layout, names
 from catalyst_core.data.normalised import check_channels, held_bytes
-from catalyst_core.data.sampling import Labelled, Raw, capped, stratified, without
+from catalyst_core.data.reading import Listing, read
+from catalyst_core.data.sampling import Raw, capped, stratified, without
 from catalyst_core.errors import DataError, shown
 
 VALIDATION, TEST = 2000, 10_000  # at most
 INSPECTED = 2000  # images whose headers the preflight reads
 SIZES = (8, 32)  # pixels a side, for the default
 
-
-@dataclass(frozen=True)
-class Listing:
-    """What a folder holds, and how a race reads it."""
-
-    layout: Layout
-    headers: dict[Path, Header | None]  # of some training images; None: no image
-    channels: int
-    size: int  # pixels a side
-    train: Files
-    val: Files
-    test: Files
-    bytes: int  # in memory
-
-    @property
-    def parts(self) -> tuple[Files, Files, Files]:
-        """Train, val and test."""
-        return self.train, self.val, self.test
+Drawn = tuple[Files, Files, Files]  # train, val and test
+Headers = dict[Path, Header | None]  # None: no image
 
 
 def check_folder(config: DataConfig) -> None:
@@ -57,10 +41,11 @@ def as_raced(config: DataConfig) -> DataConfig:
 
 def read_folder(config: DataConfig, generator: np.random.Generator) -> Raw:
     """Read, crop to squares and resize; damaged images are skipped and named in the notes."""
-    listing, skipped = listed(config, generator), list[Path]()
-    parts = [read(files, listing, skipped) for files in listing.parts]
-    notes = (f"{len(skipped)} of the images cannot be read and were skipped: {names(skipped)}",) if skipped else ()
-    return Raw(*parts, classes=listing.layout.classes, notes=notes)
+    listing = listed(config, generator)
+    found = read(listing)
+    count = len(found.damaged)
+    skipped = [f"{count} of the images cannot be read and were skipped: {names(found.damaged)}"] * bool(count)
+    return Raw(*found.parts, classes=listing.layout.classes, notes=(*skipped, *listing.layout.left_out))
 
 
 def listed(config: DataConfig, generator: np.random.Generator, named: str = "") -> Listing:
@@ -76,26 +61,38 @@ def listed(config: DataConfig, generator: np.random.Generator, named: str = "") 
     size = config.image_size or _default_size(good)
     if config.train_images is not None and config.train_images < len(found.classes):
         raise DataError(f"{config.train_images} training images are too few for {len(found.classes)} classes")
-    parts = _split(found, config.train_images, generator)
+    parts, spares = _split(found, config.train_images, generator)
     need = sum(held_bytes(len(files.paths) * channels * size**2) for files in parts)
     _check_memory(sum(len(files.paths) for files in parts), size, need)
-    return Listing(found, headers, channels, size, *parts, bytes=need)
+    return Listing(found, headers, channels, size, *parts, spares=spares, bytes=need)
 
 
-def _headers(found: Layout) -> dict[Path, Header | None]:
-    """Of images all over the training set. Raises `DataError` where a class has no image that can be read."""
-    paths, labels = found.train.paths, found.train.labels
+def _headers(found: Layout) -> Headers:
+    """Of images all over the training set. Raises `DataError` where a class has too few images that can be read."""
+    paths = found.train.paths
     sample = np.unique(np.linspace(0, len(paths) - 1, INSPECTED).astype(int))
     headers = {paths[i]: inspect(paths[i]) for i in sample}
-    seen = {int(labels[i]) for i in sample if headers[paths[i]]}
-    more: dict[Path, Header | None] = {}
-    for label in sorted(set(range(len(found.classes))) - seen):
-        mine = [paths[i] for i in np.flatnonzero(labels == label)]
-        first = next(((path, header) for path in mine if (header := inspect(path))), None)
-        if first is None:
-            raise DataError(f"none of the images of class {shown(found.classes[label])} can be read: {names(mine)}")
-        more |= dict([first])
+    given = [part for part in zip((found.val, found.test), found.origins[1:], strict=True) if part[0]]
+    more = _of_each_class(found.classes, found.train, found.origins[0], 3 - len(given), headers)
+    for files, origin in given:
+        _of_each_class(found.classes, files, origin, 1, {})
     return headers if any(headers.values()) else headers | more  # not in the sample: small classes do not change the size
+
+
+def _of_each_class(classes: Sequence[str], files: Files, origin: str, least: int, known: Headers) -> Headers:
+    """The first `least` images of every class that can be read. Raises `DataError` where there are fewer."""
+    found: Headers = {}
+    for label, name in enumerate(classes):
+        mine = [files.paths[i] for i in np.flatnonzero(files.labels == label)]
+        headers = ((path, known[path] if path in known else inspect(path)) for path in mine)
+        good = list(islice(((path, header) for path, header in headers if header), least))
+        if len(good) < least:
+            damaged = names([path for path in mine if path not in dict(good)])
+            where = f"class {shown(name)}" + f" in {origin}/" * bool(origin)
+            count = f"{len(good)} of the {len(mine)}" if good else "none of the"
+            raise DataError(f"{count} images of {where} can be read, and every split needs one of its own: {damaged}")
+        found |= good
+    return found
 
 
 def _default_size(headers: Sequence[Header]) -> int:
@@ -112,10 +109,12 @@ def _check_memory(images: int, size: int, need: int) -> None:
         )
 
 
-def _split(found: Layout, limit: int | None, generator: np.random.Generator) -> tuple[Files, Files, Files]:
+def _split(found: Layout, limit: int | None, generator: np.random.Generator) -> tuple[Drawn, Drawn]:
+    """Train, val and test, and what each of them may take from instead of damaged images."""
     rest, test = _part(found.train, found.test, 0.2, TEST, generator)
     rest, val = _part(rest, found.val, 0.1 if found.test else 0.125, VALIDATION, generator)
-    return rest.at(capped(rest.labels, limit, generator)), val, test
+    spares = (rest, *(rest if given is None else given for given in (found.val, found.test)))
+    return (rest.at(capped(rest.labels, limit, generator)), val, test), spares
 
 
 def _part(source: Files, given: Files | None, share: float, most: int, generator: np.random.Generator) -> tuple[Files, Files]:
@@ -125,25 +124,3 @@ def _part(source: Files, given: Files | None, share: float, most: int, generator
     classes = len(np.unique(source.labels))
     chosen = stratified(source.labels, max(classes, min(most, round(share * len(source.labels)))), generator)
     return source.at(without(len(source.labels), chosen)), source.at(chosen)
-
-
-def read(files: Files, listing: Listing, skipped: list[Path]) -> Labelled:
-    """Decode these; what cannot be read joins `skipped`. Raises `DataError` where that is all of a class."""
-    images, good = decoded(files.paths, listing.channels, listing.size)
-    skipped += [path for path, fine in zip(files.paths, good, strict=True) if not fine]
-    left = np.bincount(files.labels[good], minlength=len(listing.layout.classes))
-    lost = [label for label in np.unique(files.labels) if not left[label]]
-    if lost:
-        mine = [files.paths[i] for i in np.flatnonzero(files.labels == lost[0])]
-        raise DataError(f"none of the images drawn of class {shown(listing.layout.classes[lost[0]])} can be read: {names(mine)}")
-    return Labelled(images, files.labels[good])
-
-
-def names(paths: Sequence[Path], most: int = 3) -> str:
-    """'cat/000.png, dog/001.png, ...': the first few."""
-    return ", ".join(placed(path) for path in paths[:most]) + (", ..." if len(paths) > most else "")
-
-
-def placed(path: Path) -> str:
-    """The name of a file with the folder it lies in, as a message may repeat it."""
-    return shown(f"{path.parent.name}/{path.name}").strip("'\"")

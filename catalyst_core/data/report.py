@@ -8,16 +8,17 @@ Plain data, and no torch for image folders: the page that sets up a race shows i
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from catalyst_core.config import DataConfig
 from catalyst_core.data import READERS, check_data
-from catalyst_core.data.folder import TEST, VALIDATION, Listing, as_raced, listed, placed, read
+from catalyst_core.data.folder import TEST, VALIDATION, as_raced, listed
 from catalyst_core.data.images import Header, read_image
+from catalyst_core.data.listing import placed
 from catalyst_core.data.normalised import held_bytes
+from catalyst_core.data.reading import Decoded, Listing, read
 from catalyst_core.data.sampling import Labelled
 from catalyst_core.errors import shown
 
@@ -73,9 +74,11 @@ class Report:
     @property
     def damage(self) -> str:
         """How many images cannot be read, in words."""
-        looked = f"{self.looked_at:,} {'images' if self.decoded else 'headers'} looked at"
+        looked = f"{self.looked_at:,} images {'that were decoded' if self.decoded else 'whose headers were read'}"
+        if not self.damaged:
+            return f"none in {looked}"
         more = ", ..." if self.damaged > len(self.damaged_names) else ""
-        return f"{self.damaged or 'none'} of {looked}" + (f": {', '.join(self.damaged_names)}{more}" if self.damaged else "")
+        return f"{self.damaged:,} of {looked}: {', '.join(self.damaged_names)}{more}"
 
     def record(self) -> dict[str, Any]:
         """As plain data for JSON; `of_record` reads it."""
@@ -106,10 +109,9 @@ def look(config: DataConfig, tell: Callable[[str], object] = lambda said: None) 
     generator = np.random.default_rng(0)
     if config.name == "folder":
         config = as_raced(config)
-        listing, skipped = listed(config, generator), list[Path]()
+        listing = listed(config, generator)
         tell(f"decoding {sum(len(files.paths) for files in listing.parts)} images")
-        parts = [read(files, listing, skipped) for files in listing.parts]
-        return _of_folder(config, listing, [part.y for part in parts], skipped, _repeated(parts))
+        return _of_folder(config, listing, read(listing))
     check_data(config)
     raw = READERS[config.name](as_raced(config), generator)
     parts = [raw.train, raw.val, raw.test]
@@ -127,27 +129,22 @@ def glance(config: DataConfig, thumbnails: int = 0) -> tuple[Report, tuple[Thumb
     """Report on a folder from its names and some headers, with an image of so many classes. Raises `DataError` as `look`."""
     config = as_raced(config)
     listing = listed(config, np.random.default_rng(0))
-    damaged = [path for path, header in listing.headers.items() if header is None]
-    report = _of_folder(config, listing, [files.labels for files in listing.parts], damaged, (), decoded=False)
-    return report, _thumbnails(listing, thumbnails)
+    return _of_folder(config, listing, None), _thumbnails(listing, thumbnails)
 
 
-def _of_folder(
-    config: DataConfig,
-    listing: Listing,
-    labels: Sequence[np.ndarray],
-    damaged: Sequence[Path],
-    repeated: Sequence[str],
-    *,
-    decoded: bool = True,
-) -> Report:
+def _of_folder(config: DataConfig, listing: Listing, decoded: Decoded | None) -> Report:
+    """Without `decoded`, from what its names and headers say."""
     found, classes = listing.layout.counts, listing.layout.classes
+    if decoded:
+        labels, damaged = [part.y for part in decoded.parts], decoded.damaged
+        looked_at = taken = decoded.looked_at
+    else:
+        labels, looked_at = [files.labels for files in listing.parts], len(listing.headers)
+        damaged, taken = [path for path, header in listing.headers.items() if header is None], sum(map(len, labels))
     splits = _splits(labels, len(classes), _origins(listing.layout.origins))
     sides = _sides([header for header in listing.headers.values() if header])
-    drawn = sum(len(files.paths) for files in listing.parts)
-    left_out = int(found.sum()) - drawn
-    said = [*_of_balance(classes, splits[0]), *_of_sides(sides, listing.size), *repeated]
-    if left_out:
+    said = [*_of_balance(classes, splits[0]), *_of_sides(sides, listing.size), *(_repeated(decoded.parts) if decoded else ())]
+    if left_out := int(found.sum()) - taken:
         said.append(
             f"{left_out:,} of the {found.sum():,} images are left out: at most {config.train_images:,} (train_images) are "
             f"trained on, {VALIDATION:,} and {TEST:,} are for val and test"
@@ -160,12 +157,12 @@ def _of_folder(
         channels=listing.channels,
         size=listing.size,
         sides=sides,
-        looked_at=drawn if decoded else len(listing.headers),
-        decoded=decoded,
+        looked_at=looked_at,
+        decoded=decoded is not None,
         damaged=len(damaged),
         damaged_names=tuple(placed(path) for path in damaged[:NAMED]),
         bytes=listing.bytes,
-        warnings=tuple(said),
+        warnings=(*said, *listing.layout.left_out),
     )
 
 

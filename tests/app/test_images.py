@@ -80,7 +80,7 @@ def test_a_look_shows_counts_balance_and_pictures(root, figures):
     at = healthy(_button(_form("pets"), "Look at the images").click().run())
     said = words(at)
     assert "**pets**: 33 images of 3 classes" in said
-    assert "Damaged: 1 of" in said
+    assert "Damage: 1 of" in said
     assert "cat/0\\.png" in said
     assert "3 of 3 classes have fewer than 20 training images" in said
     captions = at.image[0].captions
@@ -98,7 +98,7 @@ def test_every_image_can_be_checked_in_a_process_of_its_own(root):
     (root / "pets" / "dog" / "3.png").write_bytes(whole[: len(whole) // 2])  # its header is fine
     config = RaceConfig.build(data={"name": "folder", "folder": "pets", "image_size": 16}).data
     found = images.checked("pets", 16)
-    assert found.damage == "2 of 33 images looked at: cat/0.png, dog/3.png"
+    assert found.damage == "2 of 33 images that were decoded: cat/0.png, dog/3.png"
     assert found == look(config)
 
 

@@ -76,7 +76,7 @@ def look(page):
     """At the images, and at what can be pruned of the network."""
     page.get_by_role("button", name="Look at the images").click()
     page.get_by_role("button", name="Check every image").click(timeout=SECONDS)
-    expect(page.get_by_text("Damaged: none of 150 images looked at.")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("Damage: none in 150 images that were decoded.")).to_be_visible(timeout=SECONDS)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="What can be pruned?").click()
     expect(page.get_by_text("The weights classify")).to_be_visible(timeout=SECONDS)

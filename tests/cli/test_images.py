@@ -56,7 +56,7 @@ def test_a_folder_as_a_table_and_as_json(root, capsys):
         ["test", "4", "split", "off"],
     ]
     assert ["dog", "10", "7", "1", "2"] in [line.split() for line in lines]
-    assert "damaged: 1 of 20 images looked at: cat/7.png" in lines
+    assert "damage: 1 of 20 images that were decoded: cat/7.png" in lines
     assert main("data --folder pets --json --image-size 16".split()) == 0
     record = json.loads(capsys.readouterr().out)
     config = RaceConfig.build(data={"name": "folder", "folder": "pets", "image_size": 16}).data
@@ -64,6 +64,8 @@ def test_a_folder_as_a_table_and_as_json(root, capsys):
 
 
 def test_a_quick_look_reads_headers(root, capsys):
+    assert main("data --folder pets --quick".split()) == 0
+    assert "damage: 1 of 20 images whose headers were read: cat/7.png" in capsys.readouterr().out.splitlines()
     assert main("data --folder pets --quick --json".split()) == 0
     said = capsys.readouterr()
     assert said.err == ""
@@ -99,6 +101,8 @@ WRONG = {
     "data --dataset none": "data.name",
     "data --dataset own": "own",
     "data --folder pets --image-size 7": "image_size",
+    "data --dataset digits --image-size 16": "data.image_size is for 'folder': the images of digits are 8 x 8 pixels",
+    "race --dataset cifar10 --image-size 64": "data.image_size is for 'folder': the images of cifar10 are 32 x 32 pixels",
     "data --folder pets --train-images 1": "train_images",
     "data unpack none.zip --as birds": "zip 'none.zip': cannot be read",
     "data unpack none.zip --as ../birds": "give 1 to 80 letters",

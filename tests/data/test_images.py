@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from catalyst_core.data.beside import SUFFIXES
 from catalyst_core.data.images import FORMATS, inspect, read_image
 from catalyst_core.errors import DataError
 
@@ -51,3 +52,7 @@ def test_spoiled_files_are_an_image_or_none_or_said_to_be_huge(kind, tmp_path):
 def test_what_is_missing_or_a_folder_is_no_image(tmp_path):
     assert inspect(tmp_path / "none.png") is None
     assert inspect(tmp_path) is None
+
+
+def test_every_name_that_pillow_gives_to_what_is_read_is_that_of_an_image():
+    assert {name for name, kind in Image.registered_extensions().items() if kind in FORMATS} == SUFFIXES

@@ -45,7 +45,7 @@ def test_it_counts_what_a_race_gets(root):
     assert (found.found, found.classes, found.channels, found.size) == ((60, 40), ("cat", "dog"), 3, 16)
     assert (found.looked_at, found.decoded, found.damaged, found.damaged_names) == (100, True, 1, ("cat/000.png",))
     assert found.bytes == 100 * 3 * 16**2 * 5
-    assert found.damage == "1 of 100 images looked at: cat/000.png"
+    assert found.damage == "1 of 100 images that were decoded: cat/000.png"
     assert found.shape == "colour, 16 x 16 pixels"
 
 

@@ -86,11 +86,13 @@ def test_images_are_taken_in_and_can_be_raced(root, store):
         ({name.replace("/", "\\"): content for name, content in _pets().items()}, {"cat", "dog"}),
         (_pets("pets/train/") | _pets("pets/test/"), {"train", "test"}),
         (_pets("train/"), {"cat", "dog"}),
+        (_pets("Train/") | _pets("Test/"), {"Train", "Test"}),
     ],
-    ids=["bare", "deep", "dot", "windows", "splits", "train"],
+    ids=["bare", "deep", "dot", "windows", "splits", "train", "capitals"],
 )
 def test_folders_around_all_others_are_left_away(parts, expected, root, store):
-    uploads.unpack(store, _zip(parts), "pets")
+    found = uploads.unpack(store, _zip(parts), "pets")
+    assert found.classes == 2
     assert {path.name for path in (root / "pets").iterdir() if path.is_dir()} == expected
 
 
@@ -118,6 +120,11 @@ def test_images_that_hold_none_are_left_out_counted_and_named(root, store):
     assert found.damaged_names[0] == "cat/bad0.png"
     assert found.told.endswith("left out, as damaged: 7 (" + ", ".join(found.damaged_names) + ", ...)")
     assert len(_names(root / "pets")) == 21
+
+
+def test_a_folder_beside_the_splits_is_named(root, store):
+    found = uploads.unpack(store, _zip(_pets("train/") | _pets("Val/") | {"emu/0.png": _png()}), "pets")
+    assert found.told == "pets: 41 images of 2 classes (168 kB); left out, beside train/: 'emu'"
 
 
 def _special(name, mode):
@@ -186,7 +193,7 @@ HOSTILE = {
     "a bomb": (lambda: _zip(_pets() | {"pets/cat/bomb.bmp": b"\0" * 40 * MIB}), "would take 40 MiB, more than an image may"),
     "parts that overlap": (_overlapping, "its parts overlap each other"),
     "sizes that lie": (lambda: _patched(_pets(), 24, "<L", 300), "damaged, or only a part of one"),
-    "a method nobody knows": (lambda: _patched(_pets(), 10, "<H", 77), "damaged, or only a part of one"),
+    "a method nobody knows": (lambda: _patched(_pets(), 10, "<H", 77), "by a method (number 77) that is not read"),
     "half of it": (lambda: io.BytesIO(_zip(_pets()).getvalue()[:3000]), "no zip, damaged, or only a part of one"),
     "no zip": (lambda: io.BytesIO(b"\x89PNG"), "no zip, damaged, or only a part of one"),
     "nothing": (lambda: io.BytesIO(b""), "no zip, damaged, or only a part of one"),
@@ -197,7 +204,12 @@ HOSTILE = {
     ),
     "images in no class": (lambda: _zip({f"{number}.png": _png(number) for number in range(20)}), "one folder a class"),
     "one class": (lambda: _zip({name: one for name, one in _pets().items() if "cat" in name}), "'pets' holds one class ('cat')"),
-    "a class too small": (lambda: _zip(_pets() | {"pets/emu/0.png": _png()}), "class 'emu' in 'pets' has 1 images; at least 5"),
+    "a class too small": (lambda: _zip(_pets() | {"pets/emu/0.png": _png()}), "class 'emu' in 'pets' has 1 image; at least 5"),
+    "a class of damaged ones": (
+        lambda: _zip(_pets() | {f"pets/emu/{number}.png": b"<html>" for number in range(8)}),
+        "class 'emu' in 'pets' has no images; at least 5 are needed: add some, or take its folder away (left out, as damaged: 8, "
+        "emu/0.png, emu/1.png, emu/2.png, ...)",
+    ),
     "classes that do not match": (
         lambda: _zip(_pets("train/") | {"test/emu/0.png": _png()}),
         "class 'emu' is in 'pets/test' but not in the training images",
