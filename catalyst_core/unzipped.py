@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
 
-from catalyst_core.config import TURNING
+from catalyst_core.config.base import TURNING
 from catalyst_core.data.beside import SUFFIXES, is_visible
 from catalyst_core.errors import DataError, shown
 from catalyst_core.store.archive import CHUNK, DAMAGED, MIB, MOST_TIMES
