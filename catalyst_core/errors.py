@@ -26,12 +26,22 @@ Every message says what is wrong, where, and what is allowed. Our own bugs raise
 """
 
 SHOWN = 60  # characters that a message repeats of what it was given
+TOLD = 200  # and of what others' code said
 
 
 def shown(given: object) -> str:
     """What somebody gave, as a message may repeat it: quoted, invisible characters spelled out, not longer than it need be."""
     text = repr(given)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def told(error: BaseException) -> str:
+    """What others' code raised, as a message may repeat it: its kind and its first line, invisible characters spelled out."""
+    given = error.args[0] if isinstance(error, KeyError) and error.args else error  # whose text would be quoted once more
+    line = next(iter(str(given).strip().splitlines()), "")
+    text = "".join(one if one.isprintable() else repr(one)[1:-1] for one in line[: TOLD + 1])
+    said = text if len(text) <= TOLD else f"{text[:TOLD]}..."
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 class CatalystError(Exception):

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catalyst_core.errors import ConfigError, shown
+from catalyst_core.errors import ConfigError, shown, told
 from catalyst_core.places import owner_file
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -80,11 +80,12 @@ def load(reference: str, what: str) -> Any:
             sys.path.insert(0, folder)
     module, _, name = reference.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
-    except AttributeError:
-        raise ConfigError(f"{what}: the module {module} has no {name}") from None
-    except Exception as error:  # the owner's code may raise anything
-        raise ConfigError(f"{what}: {module} cannot be imported ({type(error).__name__}: {shown(str(error))})") from error
+        imported = importlib.import_module(module)
+    except (Exception, SystemExit) as error:  # the owner's code may raise anything
+        raise ConfigError(f"{what}: {module} cannot be imported ({told(error)})") from error
+    if not hasattr(imported, name):
+        raise ConfigError(f"{what}: the module {module} has no {name}")
+    return getattr(imported, name)
 
 
 def _parse(file: Path) -> Owner:

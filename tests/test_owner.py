@@ -127,8 +127,10 @@ def test_code_that_cannot_be_imported_is_one_sentence(write, catalyst_home):
     write('path = ["mine"]')
     (catalyst_home / "mine").mkdir()
     (catalyst_home / "mine" / "broken_one.py").write_text("raise RuntimeError('no')")
+    (catalyst_home / "mine" / "leaving_one.py").write_text("raise SystemExit(0)")
     (catalyst_home / "mine" / "fine_one.py").write_text("answer = 42")
     assert load("fine_one:answer", "test") == 42
-    for reference, said in (("broken_one:x", "RuntimeError"), ("fine_one:x", "has no x"), ("nowhere_at_all:x", "ModuleNotFound")):
+    wrong = {"broken_one:x": r"\(RuntimeError: no\)", "leaving_one:x": r"\(SystemExit: 0\)", "fine_one:x": "has no x"}
+    for reference, said in {**wrong, "nowhere_at_all:x": "No module named 'nowhere_at_all'"}.items():
         with pytest.raises(ConfigError, match=said):
             load(reference, "test")

@@ -3,10 +3,12 @@
 import inspect
 from collections.abc import Callable
 
+import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from catalyst_core import libraries
-from catalyst_core.errors import ConfigError, NetworkError, shown
+from catalyst_core.errors import ConfigError, NetworkError, shown, told
 from catalyst_core.owner import load, owner
 
 COLOURS = 3  # channels that torchvision's networks expect
@@ -25,7 +27,7 @@ def build_foreign(name: str, channels: int, size: int, classes: int) -> nn.Modul
     library, own_name = parts
     try:
         return BUILDERS[library](own_name, channels, size, classes)
-    except Exception as error:  # whatever a network's own code raises on sizes that it was not made for
+    except (Exception, SystemExit) as error:  # whatever a network's own code raises on sizes that it was not made for
         raise NetworkError(_cannot(name, channels, size, classes, error)) from error
 
 
@@ -78,13 +80,25 @@ def _from_factory(name: str, channels: int, size: int, classes: int) -> nn.Modul
         # A class takes what its __init__ names: that of torch.nn.Module seems to take anything.
         takes_all = not isinstance(factory, type) and any(one.kind is one.VAR_KEYWORD for one in known.values())
         network = factory(**{key: value for key, value in given.items() if takes_all or key in known})
-    except Exception as error:  # the owner's code may raise anything
+        if isinstance(network, nn.Module):
+            _draw(network, channels, size)
+    except (Exception, SystemExit) as error:  # the owner's code may raise anything
         raise NetworkError(_cannot(name, channels, size, classes, error)) from error
     if not isinstance(network, nn.Module):
         raise NetworkError(f"model {name}: {registered[name]} returned a {type(network).__name__}, not a torch.nn.Module")
+    if any(isinstance(module, torch.jit.ScriptModule) for module in network.modules()):
+        raise NetworkError(f"model {name}: {registered[name]} returned TorchScript, which cannot be cut: return its module")
     return network
 
 
-def _cannot(name: str, channels: int, size: int, classes: int, error: Exception) -> str:
-    images = f"{channels} x {size} x {size} images and {classes} classes"
-    return f"{name} cannot be built for {images} ({type(error).__name__}: {shown(str(error))})"
+@torch.no_grad()
+def _draw(network: nn.Module, channels: int, size: int) -> None:
+    """Parameters that wait for the first images (`nn.LazyLinear`) are drawn now, as all others from the seed."""
+    if any(is_lazy(one) for one in (*network.parameters(), *network.buffers())):
+        was_training = network.training
+        network.eval()(torch.zeros(2, channels, size, size))
+        network.train(was_training)
+
+
+def _cannot(name: str, channels: int, size: int, classes: int, error: BaseException) -> str:
+    return f"{name} cannot be built for {channels} x {size} x {size} images and {classes} classes ({told(error)})"

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from catalyst_core.errors import ConfigError, shown
+from catalyst_core.errors import ConfigError, shown, told
 from catalyst_core.groups import FilterGroup
 from catalyst_core.owner import load, owner
 from catalyst_core.regularizers.base import Regularizer
@@ -72,6 +72,5 @@ class Owned(Regularizer):
     def _said(self, part: str, act: Callable[[], Any]) -> Any:
         try:
             return act()
-        except Exception as error:  # the owner's code may raise anything: whose it was must be told
-            said = f"{type(error).__name__}: {shown(str(error))}"
-            raise ConfigError(f"regularizer {self.name}: {part} of {self.theirs.__name__} failed ({said})") from error
+        except (Exception, SystemExit) as error:  # the owner's code may raise anything: whose it was must be told
+            raise ConfigError(f"regularizer {self.name}: {part} of {self.theirs.__name__} failed ({told(error)})") from error

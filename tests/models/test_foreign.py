@@ -53,17 +53,25 @@ def test_a_network_that_cannot_be_built_for_these_images_is_one_sentence():
     assert "\n" not in str(caught.value)
 
 
+FAILING = ("failing", "text", "wanting", "leaving", "lines", "Scripted")
+
+
 @pytest.fixture
 def factories(catalyst_home):
-    """Three factories of the owner's."""
+    """Factories of the owner's: one that works, and others."""
     (catalyst_home / "code").mkdir(parents=True)
     (catalyst_home / "code" / "own_networks.py").write_text(
+        "import torch\n"
         "from torch import nn\n"
         "def small(classes):\n    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))\n"
         "def failing(**sizes):\n    raise ValueError('no such size')\n"
         "def text():\n    return 'a network'\n"
+        "def wanting(channels, width):\n    pass\n"
+        "def leaving():\n    raise SystemExit(0)\n"
+        "def lines():\n    raise KeyError('one\\x1b[31m\\ntwo')\n"
+        "class Scripted(torch.jit.ScriptModule):\n    pass\n"
     )
-    names = "".join(f"{name} = 'own_networks:{name}'\n" for name in ("small", "failing", "text"))
+    names = "".join(f"{name.lower()} = 'own_networks:{name}'\n" for name in ("small", *FAILING))
     (catalyst_home / "catalyst.toml").write_text(f'path = ["code"]\n[models]\n{names}')
 
 
@@ -71,10 +79,20 @@ def test_a_factory_is_called_with_what_it_takes(factories):
     assert build_model("small", 1, 8, 5, seed=0)(torch.zeros(2, 1, 8, 8)).shape == (2, 5)
 
 
+def test_what_waits_for_the_first_images_is_drawn_from_the_seed(factories):
+    one, again, other = (build_model("small", 1, 8, 5, seed).state_dict()["1.weight"] for seed in (0, 0, 1))
+    assert one.equal(again)
+    assert not one.equal(other)
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "said"),
     [
         ("failing", NetworkError, r"failing cannot be built for 1 x 8 x 8 images and 5 classes \(ValueError"),
+        ("wanting", NetworkError, r"\(TypeError: wanting\(\) missing 1 required positional argument: 'width'\)$"),
+        ("leaving", NetworkError, r"leaving cannot be built for .* \(SystemExit: 0\)$"),
+        ("lines", NetworkError, r"\(KeyError: one\\x1b\[31m\)$"),
+        ("scripted", NetworkError, "own_networks:Scripted returned TorchScript, which cannot be cut"),
         ("text", NetworkError, "own_networks:text returned a str"),
         ("nobody", ConfigError, "there is no network 'nobody' on this machine"),
     ],
