@@ -1,20 +1,19 @@
 """Weights from files: what is read, what is named when it does not fit, and that no code in a file runs."""
 
 import copy
-import io
 import os
 import pickle
 import zipfile
+from collections import OrderedDict
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from catalyst_core import shelf
 from catalyst_core.errors import NetworkError
 from catalyst_core.models import build_model
-from catalyst_core.models.weights import digest, load_weights
-from catalyst_core.shelf import find_weights
+from catalyst_core.models.files import digest
+from catalyst_core.models.weights import load_weights
 
 
 @pytest.fixture
@@ -29,14 +28,6 @@ def fresh():
     return build_model("cnn", 1, 8, 10, seed=0)
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """The models folder."""
-    monkeypatch.setenv("CATALYST_MODELS", str(tmp_path / "models"))
-    (tmp_path / "models").mkdir()
-    return tmp_path / "models"
-
-
 def _equal(one, other) -> bool:
     return all(a.equal(b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
@@ -46,6 +37,9 @@ WRAPS = {
     "lightning": lambda state: {"epoch": 3, "state_dict": {f"model.{name}": value for name, value in state.items()}},
     "parallel": lambda state: {"model": {f"module.{name}": value for name, value in state.items()}, "optimizer": {"lr": 0.1}},
     "compiled": lambda state: {f"_orig_mod.{name}": value for name, value in state.items()},
+    "parallel, then compiled": lambda state: {f"_orig_mod.module.{name}": value for name, value in state.items()},
+    "compiled, then parallel": lambda state: {f"module._orig_mod.{name}": value for name, value in state.items()},
+    "under a key of their own": lambda state: {"epoch": torch.tensor(3), "best": {"student": state}},
     "old": lambda state: {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")},
 }
 
@@ -63,13 +57,86 @@ def test_safetensors_are_read(trained, fresh, folder):
     assert _equal(trained, fresh)
 
 
-@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
-def test_half_precision_is_converted_and_told(trained, fresh, folder, kind):
+@pytest.mark.parametrize("own", ["model", "module", "net", "_orig_mod"])
+@pytest.mark.parametrize("around", ["", "module.", "model.model."])
+def test_a_prefix_that_is_the_networks_own_stays(trained, fresh, folder, own, around):
+    one, other = (torch.nn.Sequential(OrderedDict({own: network})) for network in (trained, fresh))
+    torch.save({f"{around}{name}": value for name, value in one.state_dict().items()}, folder / "a.pt")
+    assert load_weights(other, folder / "a.pt", 10) == ()
+    assert _equal(one, other)
+
+
+def test_of_several_state_dicts_that_fit_the_usual_one_is_loaded_and_the_others_are_told(trained, fresh, folder):
+    other = build_model("cnn", 1, 8, 10, seed=3).state_dict()
+    torch.save({"state_dict_ema": other, "optimizer": {"lr": 0.1}, "state_dict": trained.state_dict()}, folder / "a.pt")
+    (note,) = load_weights(fresh, folder / "a.pt", 10)
+    assert note == "the weights under 'state_dict' are loaded; 'state_dict_ema' in a.pt would fit too"
+    assert _equal(trained, fresh)
+
+
+def test_what_does_not_fit_is_told_of_the_network_in_the_file_and_not_of_what_is_beside_it(fresh, folder):
+    torch.save({"epoch": torch.tensor(3), "model": {f"module.conv{i}.weight": torch.zeros(2) for i in range(9)}}, folder / "a.pt")
+    with pytest.raises(NetworkError, match=r"unexpected, such as 'conv0.weight', 'conv4.weight', 'conv5.weight'"):
+        load_weights(fresh, folder / "a.pt", 10)
+
+
+@pytest.mark.parametrize("name", ["a.pt", "a.safetensors"])
+@pytest.mark.parametrize("save", [torch.save, save_file])
+def test_what_a_file_is_is_told_by_its_content(trained, fresh, folder, save, name):
+    save(trained.state_dict(), folder / name)
+    assert load_weights(fresh, folder / name, 10) == ()
+    assert _equal(trained, fresh)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_another_precision_is_converted_and_told(trained, fresh, folder, kind):
     half = {name: value.to(kind) if value.is_floating_point() else value for name, value in trained.state_dict().items()}
     torch.save(half, folder / "a.pt")
     (note,) = load_weights(fresh, folder / "a.pt", 10)
     assert str(kind).removeprefix("torch.") in note
     assert fresh.state_dict()["conv1.weight"].equal(half["conv1.weight"].float())
+
+
+KINDS = {
+    "float8_e4m3fn": lambda value: value.to(torch.float8_e4m3fn),
+    "complex64": lambda value: value.to(torch.complex64),
+    "int8": lambda value: value.to(torch.int8),
+    "bool": lambda value: value.bool(),
+    "meta": lambda value: value.to("meta"),
+    "sparse_coo": lambda value: value.to_sparse(),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("head", [(), ("classifier.weight", "classifier.bias")])
+def test_tensors_of_other_kinds_are_refused_by_name(trained, fresh, folder, kind, head):
+    state = trained.state_dict()
+    torch.save(state | {"conv2.weight": KINDS[kind](state["conv2.weight"])}, folder / "a.pt")
+    before = copy.deepcopy(fresh)
+    with pytest.raises(NetworkError, match=f"'conv2.weight' in a.pt is of the kind {kind}; allowed are dense tensors of float32"):
+        load_weights(fresh, folder / "a.pt", 10, head)
+    assert _equal(before, fresh)
+
+
+@pytest.mark.parametrize(("value", "kept"), [(torch.tensor(7.0), True), (torch.tensor(7.5), False), (torch.tensor(1j), False)])
+def test_whole_numbers_stay_what_they_are(trained, fresh, folder, value, kept):
+    torch.save(trained.state_dict() | {"bn1.num_batches_tracked": value}, folder / "a.pt")
+    if kept:
+        load_weights(fresh, folder / "a.pt", 10)
+        assert fresh.state_dict()["bn1.num_batches_tracked"].equal(torch.tensor(7))
+        return
+    with pytest.raises(
+        NetworkError, match=r"'bn1.num_batches_tracked' in a.pt (holds numbers that int64 |is of the kind complex)"
+    ):
+        load_weights(fresh, folder / "a.pt", 10)
+
+
+def test_a_mask_of_infinities_is_no_mistake(fresh, folder):
+    for network in (fresh, trained := build_model("cnn", 1, 8, 10, seed=7)):
+        network.register_buffer("mask", torch.full((4,), -torch.inf))
+    torch.save(trained.state_dict(), folder / "a.pt")
+    load_weights(fresh, folder / "a.pt", 10)
+    assert _equal(trained, fresh)
 
 
 class _Evil:
@@ -87,13 +154,26 @@ def _bomb(file) -> None:
         archive.writestr("archive/data.pkl", b"\0" * 2**25)
 
 
+def _half(file) -> None:
+    torch.save(torch.zeros(1000), file)
+    os.truncate(file, 2000)
+
+
+def _script(file) -> None:
+    with zipfile.ZipFile(file, "w") as archive:  # what torch.jit.save, which warns, begins with
+        for name in ("data.pkl", "code/__torch__.py", "constants.pkl"):
+            archive.writestr(f"a/{name}", b"")
+
+
 WRONG = {
     "a pickle": (_pickled, "holds more than tensors"),
     "a whole network": (lambda file: torch.save(torch.nn.Linear(2, 2), file), "holds more than tensors"),
     "a zip bomb": (_bomb, "would unpack to 32 MiB"),
     "a list": (lambda file: torch.save([torch.zeros(2)], file), "holds a list, not a state dict"),
-    "no torch file": (lambda file: file.write_bytes(b"hello"), "cannot be read as a state dict|holds more than tensors"),
-    "an empty file": (lambda file: file.write_bytes(b""), "cannot be read as a state dict"),
+    "no torch file": (lambda file: file.write_bytes(b"hello"), "it is neither a file of torch.save nor safetensors"),
+    "an empty file": (lambda file: file.write_bytes(b""), r"cannot be read as a state dict \(it is empty"),
+    "half an archive": (_half, r"cannot be read as a state dict \(it is a damaged archive, or only a part of one"),
+    "TorchScript": (_script, "is a TorchScript archive, which holds code"),
 }
 
 
@@ -136,7 +216,13 @@ UNFIT = {
         "'conv1.weight' in a.pt has the shape 32 x 1 x 5 x 5",
     ),
     "not finite": (lambda state: {**state, "bn1.bias": torch.full((32,), torch.nan)}, "'bn1.bias' in a.pt holds NaN"),
-    "empty": (lambda state: {}, "missing"),
+    "negative": (lambda state: {**state, "bn1.running_var": -torch.ones(32)}, "'bn1.running_var' in a.pt holds negative numbers"),
+    "beyond float32": (
+        lambda state: {**state, "bn1.bias": torch.ones(32).double() * 1e300},
+        r"'bn1.bias' in a.pt holds numbers that float32 cannot, such as 1e\+300",
+    ),
+    "empty": (lambda state: {}, "a.pt holds no tensors under names of a network: it is an empty dictionary"),
+    "no tensors": (lambda state: {"epoch": 3, "who": "me"}, "no tensors under names of a network: its keys are 'epoch', 'who'"),
 }
 
 
@@ -186,53 +272,6 @@ def test_a_trunk_that_does_not_fit_is_named_with_a_fresh_head_too(trained, fresh
     torch.save(_without(trained.state_dict(), "conv2.weight"), folder / "a.pt")
     with pytest.raises(NetworkError, match=r"1 missing, such as 'conv2.weight'"):
         load_weights(fresh, folder / "a.pt", 10, HEAD)
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("../secret.pt", "leads out of the models folder"),
-        ("/etc/passwd", "leads out of the models folder"),
-        ("link.pt", "leads out of the models folder"),
-        ("a.bin", "must end in"),
-        ("missing.pt", "there is no file 'missing.pt'"),
-        ("a\0b.pt", "is not a path that can be followed"),
-    ],
-)
-def test_only_files_below_the_models_folder_are_read(folder, name, said):
-    (folder.parent / "secret.pt").write_bytes(b"")
-    (folder / "link.pt").symlink_to(folder.parent / "secret.pt")
-    with pytest.raises(NetworkError, match=said):
-        find_weights(name)
-
-
-def test_an_upload_is_there_whole_or_not_at_all(folder):
-    content = os.urandom(3_000_000)
-    assert shelf.put("mine.pt", io.BytesIO(content), len(content)).read_bytes() == content
-    assert shelf.listed() == ("mine.pt",)
-    with pytest.raises(NetworkError, match=r"there is a file 'mine.pt' already"):
-        shelf.put("mine.pt", io.BytesIO(b""), 0)
-
-    class Broken(io.BytesIO):
-        def read(self, size=-1):
-            raise OSError(28, "No space left on device")
-
-    with pytest.raises(NetworkError, match="No space left"):
-        shelf.put("other.pt", Broken(), 10)
-    assert sorted(file.name for file in folder.iterdir()) == ["mine.pt"]
-
-
-@pytest.mark.parametrize("name", ["../a.pt", "a/b.pt", ".hidden.pt", "a.exe", "", "a\n.pt", "ü.pt"])
-def test_an_upload_with_an_odd_name_is_refused(folder, name):
-    with pytest.raises(NetworkError, match="a file's name has letters"):
-        shelf.put(name, io.BytesIO(b""), 0)
-
-
-def test_an_upload_that_is_too_large_is_refused(folder):
-    with pytest.raises(NetworkError, match=r"'a.pt' has 3072 MiB, at most 500 are taken here; put it into .*models by hand"):
-        shelf.put("a.pt", io.BytesIO(b""), 3 * 2**30)
-    with pytest.raises(NetworkError, match=r"'a.pt' has 501 MiB, at most 500 are taken here"):
-        shelf.put("a.pt", io.BytesIO(b""), shelf.LARGEST + 1)
 
 
 def test_the_digest_is_of_the_content(folder):
