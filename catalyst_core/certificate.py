@@ -35,8 +35,8 @@ class Certificate:
 
 def certify(before: nn.Module, after: nn.Module, inputs: Tensor) -> Certificate:
     """Compare two classifiers on `inputs` (N, ...); neither is touched (deep copies of the networks inside, in eval mode)."""
-    exact = [_logits(model, inputs, torch.float64) for model in (before, after)]
-    single = [_logits(model, inputs, torch.float32) for model in (before, after)]
+    exact = [logits(model, inputs, torch.float64) for model in (before, after)]
+    single = [logits(model, inputs, torch.float32) for model in (before, after)]
     return Certificate(
         max_abs_logit_change=_distance(*exact),
         max_abs_logit_change_float32=_distance(*single),
@@ -50,7 +50,7 @@ def _distance(one: Tensor, other: Tensor) -> float:
 
 
 @torch.no_grad()
-def _logits(model: nn.Module, inputs: Tensor, dtype: torch.dtype) -> Tensor:
-    """(N, ...) -> (N, K) in the given precision."""
+def logits(model: nn.Module, inputs: Tensor, dtype: torch.dtype) -> Tensor:
+    """(N, ...) -> (N, K) of a copy in eval mode, in the given precision."""
     copied = copy.deepcopy(unwrap(model)).to(dtype).eval()
     return torch.cat([copied(batch.to(dtype)) for batch in inputs.split(BATCH)])

@@ -4,7 +4,7 @@ import argparse
 
 from catalyst_core.catalog import MODELS
 from catalyst_core.cli.racing import subject
-from catalyst_core.cli.report import print_json
+from catalyst_core.cli.report import aside, print_json
 from catalyst_core.config import MethodConfig, RaceConfig
 from catalyst_core.data import check_data
 from catalyst_core.figures.words import size
@@ -18,7 +18,8 @@ def network(options: argparse.Namespace) -> int:
     check_data(config.data)
     from catalyst_core.training.report import report_network  # imports torch
 
-    report = report_network(config.contender(MethodConfig(name="none"), 0)).as_dict()
+    with aside():
+        report = report_network(config.contender(MethodConfig(name="none"), 0)).as_dict()
     if options.json:
         print_json(report)
     else:

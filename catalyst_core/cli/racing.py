@@ -9,8 +9,9 @@ from typing import Any
 from tqdm import tqdm
 
 from catalyst_core.catalog import DATASETS, methods
-from catalyst_core.cli.report import ledger_rows, ledger_table, print_json
+from catalyst_core.cli.report import aside, ledger_rows, ledger_table, print_json
 from catalyst_core.config import DataConfig, RaceConfig, Schedule, parse_method
+from catalyst_core.data import load_data
 from catalyst_core.engine import launcher
 from catalyst_core.errors import ConfigError, StoreUnavailableError, shown
 from catalyst_core.store import RaceInfo, Store, open_store
@@ -23,11 +24,25 @@ def race(options: argparse.Namespace) -> int:
     """Start a race; follow it unless --detach; print its ledger. 1 when a contender failed."""
     config = race_config(options)
     store = open_store(options.store)
+    if config.weights:
+        launcher.preflight(store, config)
+        _check_weights(config)
     race_id = launcher.start_race(store, config, options.priority)
     if options.detach:
         print(json.dumps({"race": race_id}) if options.json else race_id)
         return 0
     return follow(store, race_id, as_json=options.json)
+
+
+def _check_weights(config: RaceConfig) -> None:
+    """Every contender would fail of weights that do not fit: they are tried on the network before there is a race.
+
+    Raises as `build_network` and `load_data`.
+    """
+    from catalyst_core.training.network import build_network  # imports torch
+
+    with aside():
+        build_network(config.contenders()[0], load_data(config.data))
 
 
 def follow(store: Store, race_id: str, *, as_json: bool) -> int:

@@ -2,7 +2,9 @@
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 from catalyst_core.finite import finite
@@ -20,6 +22,11 @@ COLUMNS = {  # ledger key -> heading; accuracies are shown in percent
 def print_json(record: dict[str, Any]) -> None:
     """One JSON object; numbers that are not finite become null, so that any reader takes it."""
     print(json.dumps(finite(record), indent=2, allow_nan=False))
+
+
+def aside() -> redirect_stdout:
+    """What others' code prints while this is entered goes to standard error: standard output is for what was asked."""
+    return redirect_stdout(sys.stderr)
 
 
 def say(record: dict[str, Any], text: str, *, as_json: bool) -> None:

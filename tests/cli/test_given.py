@@ -120,6 +120,16 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize(
+    ("more", "said"), [("", "of a network with 3 classes"), ("--model resnet20", "does not fit the network")]
+)
+def test_there_is_no_race_with_weights_that_do_not_fit(models, store, capsys, more, said):
+    assert said in refusal(capsys, f"race --detach --weights three.pt {more}".split())
+    assert list(store.races()) == []
+    assert main("race --detach --weights three.pt --fresh-head --json".split()) == 0
+    assert [race.id for race in store.races()] == [json.loads(capsys.readouterr().out)["race"]]
+
+
 @pytest.mark.parametrize("line", WRONG)
 def test_wrong_input_is_one_sentence(line, models, capsys):
     assert WRONG[line] in refusal(capsys, line.split())
