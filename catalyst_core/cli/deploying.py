@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from catalyst_core.cli.naming import named, one_run
-from catalyst_core.cli.report import print_json, table
+from catalyst_core.cli.report import aside, print_json, table
 from catalyst_core.figures.words import size
 from catalyst_core.latencies import side_by_side
 
@@ -45,7 +45,8 @@ def model(options: argparse.Namespace) -> int:
     run = one_run(found)
     from catalyst_core.deploy.of_run import write_run  # imports torch
 
-    exported = write_run(found.store, run, Path(options.out), round_to=options.round_to)
+    with aside():  # what a network of somebody's own prints
+        exported = write_run(found.store, run, Path(options.out), round_to=options.round_to)
     record = {"race": run.race_id, "run": run.id, "out": options.out} | exported.record
     if options.json:
         print_json({key: value for key, value in record.items() if key not in ("facts", "title")})
