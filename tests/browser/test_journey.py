@@ -129,6 +129,7 @@ def test_a_race_from_start_to_files(server, page, told, chromium):
 
     # The small network can be taken away, and opened.
     page.get_by_role("link", name="Lab", exact=True).first.click()
+    page.get_by_text("For Python with Catalyst: the network alone").click(timeout=SECONDS)
     with page.expect_download(timeout=2 * SECONDS) as download:
         page.get_by_role("button", name=re.compile("Pruned network")).click()
     network = load_pruned(download.value.path())
