@@ -8,8 +8,7 @@
     │   │   └── NetworkError          a network that cannot be pruned as asked
     │   │       ├── ExampleInputError it does not run on the example inputs
     │   │       ├── NoGroupsError     no group of its channels can be pruned losslessly, or none was looked for
-    │   │       ├── LossyGroupError   a cut was asked of channels that cannot be removed without changing the function
-    │   │       └── TiedParametersError  two layers share one parameter
+    │   │       └── LossyGroupError   a cut was asked of channels that cannot be removed without changing the function
     │   ├── DataError                 a data set that is missing, empty, unreadable or too small
     │   ├── NotFoundError             a race or run that the store does not hold
     │   ├── StoreError                a store that cannot be opened, written, or is of a newer schema
@@ -78,10 +77,6 @@ class NoGroupsError(NetworkError):
 
 class LossyGroupError(NetworkError):
     """A cut was asked of channels that cannot be removed without changing the function."""
-
-
-class TiedParametersError(NetworkError):
-    """Two layers share one parameter, so that cutting one would cut the other."""
 
 
 class DataError(UsageError):

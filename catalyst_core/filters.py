@@ -22,17 +22,17 @@ def find_groups(
     """The groups of `model` that can be pruned losslessly, which is left as it is.
 
     `example_inputs` is a tensor with a batch dimension, or a tuple of the model's arguments. What cannot be pruned without
-    changing the function (the outputs, channels that a normalisation mixes, activations with f(0) != 0) is left out and
-    named in `skipped` with its reason. Every candidate is put to the test on a copy in float64: if zeroing F_i and
-    removing channel i give different outputs, it is skipped. Raises `ConfigError` for an unknown magnitude or ignored
-    layer, `ExampleInputError` when the model does not run on `example_inputs`, and `TiedParametersError` when two layers
-    that would be cut share a parameter.
+    changing the function (the outputs, channels that a normalisation mixes, activations with f(0) != 0, layers whose weight
+    is computed, tied layers, a group of one unit) is left out and named in `skipped` with its reason. Every candidate is put
+    to the test on a copy in float64: if zeroing F_i and removing channel i give different outputs, it is skipped.
+    Raises `ConfigError` for an unknown magnitude or ignored layer, `ExampleInputError` when the model does not run on
+    `example_inputs`, and `NetworkError` when it cannot be copied or does not answer them alike twice in evaluation mode.
     """
     if magnitude not in get_args(Magnitude):
         raise ConfigError(f"magnitude must be one of {', '.join(get_args(Magnitude))}, not {magnitude!r}")
     model = unwrap(model)
     traced = trace(model, example_inputs, ignored_layers)
-    skipped = {one.name: one.refused for one in traced.couplings if one.refused}
+    skipped = {one.name: one.refused for one in traced.couplings if one.refused} | traced.outside
     skipped |= {one.name: reason for one in traced.prunable() if (reason := _unmeasured(model, one, magnitude))}
     candidates = [one for one in traced.prunable() if one.name not in skipped]
     skipped |= lossy_groups(model, example_inputs, candidates)

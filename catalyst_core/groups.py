@@ -118,7 +118,7 @@ class FilterGroup:
 
 
 class FilterGroups(list[FilterGroup]):
-    """Groups in the order of the modules; `skipped` maps a group that was left out to the reason.
+    """Groups in the order of the modules; `skipped` maps what was left out (a group, or a layer that none holds) to the reason.
 
     `macs` counts the network's multiply-accumulates for any choice of channels of these groups; None: not known.
     """

@@ -4,6 +4,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,30 +20,43 @@ UNTESTED = "its channels have no effect on the outputs, so a cut cannot be teste
 KEPT = (0.35, 0.7)  # share of the first and of the second half that stays
 
 
+@dataclass(frozen=True)
+class _Twin:
+    """The network that is put to the test, a copy, and what it answers with all of its channels."""
+
+    model: nn.Module
+    inputs: list[Any]
+    dense: list[Tensor]
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: nn.Module, inputs: list[Any]) -> "_Twin":
+        """Of a network, which is left as it is."""
+        twin = _disturbed(model, inputs)
+        return cls(twin, inputs, [one.clone() for one in tensors(twin(*inputs))])
+
+
 def lossy_groups(model: nn.Module, example_inputs: Any, couplings: Sequence[Coupling]) -> dict[str, str]:
     """Name -> reason for the couplings where a cut would change the function. `model` is left as it is.
 
-    Those that nothing speaks against are cut together; only when that fails, and for the rest, one by one. A group of
-    one channel cannot be cut, and so not tested.
+    Those that nothing speaks against are cut together; only when that fails, and for the rest, one by one.
     """
-    testable = [one for one in couplings if one.size > 1]
-    if not testable:
+    if not couplings:
         return {}
-    inputs = [_noise(one) for one in arguments(example_inputs)]
-    twin = _disturbed(model, inputs)
-    good = [one for one in testable if not one.suspects]
-    alone = [one for one in testable if one.suspects]
-    if good and _difference(twin, inputs, {one.name: _some(one.size) for one in good}, good) is not None:
-        alone = testable
-    return {one.name: reason for one in alone if (reason := _fault(twin, inputs, one))}
+    twin = _Twin.of(model, [_noise(one) for one in arguments(example_inputs)])
+    good = [one for one in couplings if not one.suspects]
+    alone = [one for one in couplings if one.suspects]
+    if good and _difference(twin, {one.name: _some(one.size) for one in good}, good) is not None:
+        alone = list(couplings)
+    return {one.name: reason for one in alone if (reason := _fault(twin, one))}
 
 
-def _fault(model: nn.Module, inputs: list[Any], coupling: Coupling) -> str | None:
+def _fault(twin: _Twin, coupling: Coupling) -> str | None:
     """Why this one is lossy: tried with some channels gone, and with one at either end, to find code that counts channels."""
     places = np.arange(coupling.size)
-    if reason := _difference(model, inputs, {coupling.name: _some(coupling.size)}, [coupling]):
+    if reason := _difference(twin, {coupling.name: _some(coupling.size)}, [coupling]):
         return reason
-    ends = (_difference(model, inputs, {coupling.name: kept}, [coupling]) for kept in (places > 0, places < coupling.size - 1))
+    ends = (_difference(twin, {coupling.name: kept}, [coupling]) for kept in (places > 0, places < coupling.size - 1))
     return next((reason for reason in ends if reason not in (None, UNTESTED)), None)
 
 
@@ -86,20 +100,19 @@ def _some(size: int) -> NDArray[np.bool_]:
 
 
 @torch.no_grad()
-def _difference(
-    model: nn.Module, inputs: list[Any], kept: dict[str, NDArray[np.bool_]], couplings: Sequence[Coupling]
-) -> str | None:
+def _difference(twin: _Twin, kept: dict[str, NDArray[np.bool_]], couplings: Sequence[Coupling]) -> str | None:
     """Why masking and cutting these channels differ, or None when they agree."""
     suspect = next((suspect for one in couplings for suspect in one.suspects), None)
-    expected = list(tensors(torch.func.functional_call(model, _masked(model, couplings, kept), tuple(inputs))))
+    masked = _masked(twin.model, couplings, kept)
+    expected = list(tensors(torch.func.functional_call(twin.model, masked, tuple(twin.inputs))))
     try:
-        smaller = slice_channels(model, {one.name: one for one in couplings}, kept)
-        found = list(tensors(smaller(*inputs)))
+        smaller = slice_channels(twin.model, {one.name: one for one in couplings}, kept)
+        found = list(tensors(smaller(*twin.inputs)))
     except Exception as error:  # whatever a model's own code raises on channels that it did not expect
         return f"the network does not run with fewer channels here ({suspect or type(error).__name__})"
     if [one.shape for one in found] != [one.shape for one in expected]:
         return "the network's outputs would change their shape"
-    acting = _distance(expected, list(tensors(model(*inputs))))
+    acting = _distance(expected, twin.dense)
     if acting == 0.0:
         return UNTESTED
     if _distance(found, expected) <= TOLERANCE * acting:

@@ -10,14 +10,17 @@ channel vanish), the canonical form (what reads it), the surgery (what to slice)
     story       what happened to an activation since the layers that made it
     activations the table of activations
     book        what layers make, own and read
+    weights     what no cut reaches
+    positions   what moves channels by their position
     flow        one forward pass
     reading     from what was seen to the answer
 """
 
 import copy
 import warnings
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -29,7 +32,7 @@ from catalyst_core.coupling.layers import BatchNorm, Convolution, Layer, Paramet
 from catalyst_core.coupling.operations import tensors, unfused
 from catalyst_core.coupling.plain import Coupling, Index, Multiplication, Producer, Slot, Traced, arguments
 from catalyst_core.coupling.reading import Reading
-from catalyst_core.errors import ConfigError, ExampleInputError
+from catalyst_core.errors import ConfigError, ExampleInputError, NetworkError, told
 
 __all__ = [
     "BatchNorm",
@@ -48,37 +51,79 @@ __all__ = [
     "unfused",
 ]
 
+REPEATS = 1e-4  # of its largest output: what two runs of one network may differ by
+
 
 def trace(model: nn.Module, example_inputs: Any, ignored_layers: Iterable[nn.Module | str] = ()) -> Traced:
     """Every set of coupled channels in the order of the modules, and what each layer multiplies.
 
     `model` is left as it was. `ignored_layers` are layers (or their names) whose output channels must stay. Raises
-    `ExampleInputError` when the model does not run on `example_inputs`, `TiedParametersError` when two layers that would be
-    cut share a parameter, and `ConfigError` when an ignored layer is not one of the model's.
+    `ExampleInputError` when the model does not run on `example_inputs`, `NetworkError` when it cannot be copied or does not
+    answer them alike twice in evaluation mode, and `ConfigError` when an ignored layer is not one of the model's.
     """
     ignored = _names(model, ignored_layers)
-    twin = copy.deepcopy(model).cpu().float().requires_grad_(False)
+    twin = _copied(model).cpu().float().requires_grad_(False)
     inputs = [_shortened(one) for one in arguments(example_inputs)]
     parameters = Parameters(twin)
     tracer = Tracer(parameters)
     counter = FlopCounterMode(display=False)
-    with unfused():
-        _run(twin.eval(), inputs, counter)
-        _watch(twin, inputs, tracer)
+    with unfused(), _same_draws():
+        seen = _run(twin.eval(), inputs, counter)
+        _check_repeats(twin, seen, _watch(twin, inputs, tracer))
         units = dict(tracer.book.units)
         _watch_training(twin, inputs, tracer)
-    reading = Reading(twin, tracer.book, ignored)
-    couplings = reading.couplings()
-    parameters.check_untied({slot.module for one in couplings if not one.refused for slot in (*one.outputs, *one.readers)})
+    couplings = tuple(_untied(one, parameters) for one in Reading(twin, tracer.book, ignored).couplings())
     examples = len(next((one for one in inputs if isinstance(one, Tensor)), torch.zeros(1)))
     layers = {name: _multiplication(twin.get_submodule(name), unit // examples) for name, unit in units.items()}
     rest = counter.get_total_flops() // 2 // examples - sum(one.unit * one.rows * one.columns for one in layers.values())
-    return Traced(tuple(couplings), layers, rest)
+    outside = {name: why for name, why in tracer.weights.outside.items() if name not in tracer.book.first}
+    return Traced(couplings, layers, rest, outside)
 
 
-def _watch(model: nn.Module, inputs: list[Any], tracer: Tracer) -> None:
-    """One forward pass under the tracer."""
-    tracer.end(_run(model, inputs, tracer))
+def _copied(model: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:  # as of a weight that torch.nn.utils.weight_norm has computed with a gradient
+        raise NetworkError(f"{type(model).__name__} cannot be copied, and so not be cut ({told(error)})") from error
+
+
+@contextmanager
+def _same_draws() -> Iterator[None]:
+    """The same random numbers in every trace, so that two traces of one network agree; the user's go on as if there was none."""
+    state = torch.random.get_rng_state()
+    torch.default_generator.manual_seed(0)
+    try:
+        yield
+    finally:
+        torch.random.set_rng_state(state)
+
+
+def _untied(coupling: Coupling, parameters: Parameters) -> Coupling:
+    """Refused where a layer that would be cut shares a parameter with another."""
+    why = parameters.tied({slot.module for slot in (*coupling.outputs, *coupling.readers)})
+    return replace(coupling, refused=why) if why else coupling
+
+
+def _watch(model: nn.Module, inputs: list[Any], tracer: Tracer) -> Any:
+    """One forward pass under the tracer: what the model returns."""
+    outputs = _run(model, inputs, tracer)
+    tracer.end(outputs)
+    return outputs
+
+
+def _check_repeats(model: nn.Module, first: Any, second: Any) -> None:
+    """Raises `NetworkError` where two passes in evaluation mode gave more than rounding between them."""
+    ones, others = ([one for one in tensors(given) if one.is_floating_point()] for given in (first, second))
+    if [one.shape for one in ones] != [one.shape for one in others] or not all(map(_alike, ones, others)):
+        raise NetworkError(
+            f"{type(model).__name__} does not answer the same example alike twice in evaluation mode, so its channels "
+            f"cannot be followed: leave out there what it draws at random or counts"
+        )
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    largest = float(one.nan_to_num().abs().max()) if one.numel() else 0.0
+    return torch.allclose(one, other, rtol=REPEATS, atol=REPEATS * largest, equal_nan=True)
 
 
 def _run(model: nn.Module, inputs: list[Any], mode: AbstractContextManager[Any]) -> Any:
@@ -97,14 +142,11 @@ def _run(model: nn.Module, inputs: list[Any], mode: AbstractContextManager[Any])
 
 def _watch_training(model: nn.Module, inputs: list[Any], tracer: Tracer) -> None:
     """Training mode may know layers that evaluation does not, as auxiliary classifiers. It may also need what we lack."""
-    state = torch.random.get_rng_state()
     twice = [torch.cat([one, one]) if isinstance(one, Tensor) and one.ndim and len(one) == 1 else one for one in inputs]
     try:
         _watch(model.train(), twice, tracer)
     except ExampleInputError as error:
         warnings.warn(f"in training mode {error}; layers that only training uses are not seen", stacklevel=4)
-    finally:
-        torch.random.set_rng_state(state)
 
 
 def _multiplication(module: nn.Module, unit: int) -> Multiplication:

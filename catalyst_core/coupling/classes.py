@@ -82,8 +82,9 @@ class Classes:
 
 
 def channels(labels: Tensor) -> list[int]:
-    """The different labels of real channels among these."""
-    return [int(label) for label in torch.unique(labels).tolist() if label >= 0]
+    """The different labels of real channels among these, rising."""
+    real = labels[labels >= 0].long()  # counted, not sorted, as torch.unique does: there are few labels, of many entries
+    return torch.bincount(real).nonzero().flatten().tolist()
 
 
 def agree(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,10 +17,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from catalyst_core.coupling import operations as ops
 from catalyst_core.coupling.activations import Activations, Flow
 from catalyst_core.coupling.book import FIXED_HERE, Book
-from catalyst_core.coupling.classes import ZERO, channels, varies
-from catalyst_core.coupling.layers import BatchNorm, Layer, Owner, Parameters
+from catalyst_core.coupling.classes import ZERO, varies
+from catalyst_core.coupling.layers import BatchNorm, Parameters
 from catalyst_core.coupling.operations import tensors
+from catalyst_core.coupling.positions import divides, turns
 from catalyst_core.coupling.story import Path, Story, acts_alone, lengthen, merge, probe
+from catalyst_core.coupling.weights import Weights
 
 Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
@@ -35,7 +37,7 @@ class Tracer(TorchDispatchMode):
         self.book = Book()
         self.classes = self.book.classes
         self._flows = Activations()
-        self._weights: dict[int, tuple[Tensor, Owner]] = {}  # transposed linear weights
+        self.weights = Weights(parameters)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Args = (), kwargs: Kwargs | None = None) -> Any:
         """Run the operation, then follow it."""
@@ -48,12 +50,13 @@ class Tracer(TorchDispatchMode):
         for flow in self._flows.known(outputs):
             self.classes.refuse(flow.labels, "these are the network's outputs")
         self._flows.clear()
-        self._weights.clear()
+        self.weights.end()
 
     def _follow(self, func: Any, args: Args, kwargs: Kwargs, out: Any) -> None:
         name = ops.base_name(func)
         known = self._flows.known((args, kwargs))
-        if self._is_weight(name, args, out):
+        self.weights.compute((args, kwargs), out)
+        if self.weights.turn(name, args, out):
             return
         if name == "convolution":
             self._convolve(args, out)
@@ -67,6 +70,8 @@ class Tracer(TorchDispatchMode):
             self._carry_constants(func, name, args, kwargs, known, out)
         elif self._writes_into_the_unknown(func, args):
             self._refuse(known, "it is written into a tensor whose channels stay", out)
+        elif name == "roll" and turns(args, known[0].labels):
+            self._refuse(known, "the network's code moves its channels by their position (roll)", out)
         elif ops.is_move(func, name):
             self._move(func, name, args, kwargs, known, out)
         elif ops.is_gathering(name):
@@ -78,16 +83,17 @@ class Tracer(TorchDispatchMode):
         elif ops.is_pointwise(func, name) or self._acts_alone(func, args, kwargs):
             self._pointwise(func, name, args, kwargs, out)
         else:
-            self._refuse(known, self._mixes(name, args), out)
+            self._mix(name, args, out)
 
     # layers
 
     def _convolve(self, args: Args, out: Tensor) -> None:
         x, weight, transposed, groups = args[0], args[1], args[6], args[8]
-        owner, flow = self._layer(weight), self._flows.get(x)
+        owner, flow = self.weights.layer(weight), self._flows.get(x)
         if owner is None or (transposed and groups > 1):
             why = "a grouped transposed convolution" if owner else "a convolution whose weight is computed from something else"
             self._refuse(self._flows.known(args), f"{why} reads its channels", out)
+            self.weights.tell(weight, out, "Convolution")
             return
         columns = self.book.read(owner.name, x, flow, 1)
         self._flows.put(out, self.book.made(owner.name, out, 1))
@@ -98,9 +104,9 @@ class Tracer(TorchDispatchMode):
     def _multiply(self, name: str, args: Args, out: Tensor) -> None:
         """x W^T + b with a layer's own W; any other product mixes."""
         x, weight = args[1:3] if name == "addmm" else args[:2]
-        owner = self._layer(weight) if name == "linear" else self._weights.get(id(weight), (None, None))[1]
+        owner = self.weights.layer(weight) if name == "linear" else self.weights.turned(weight)
         if owner is None:
-            self._refuse(self._flows.known(args), self._mixes("matrix product", args), out)
+            self._mix("matrix product", args, out)
             return
         self.book.read(owner.name, x, self._flows.get(x), -1)
         self._flows.put(out, self.book.made(owner.name, out, -1))
@@ -129,6 +135,8 @@ class Tracer(TorchDispatchMode):
                 self._flows.blank(out)
         elif not ops.is_in_place(func):
             self._flows.fix(out, next((flow.reason for flow in known if flow.reason), None))
+            if not ops.is_move(func, name) and not ops.is_pointwise(func, name):
+                self._tell(name, args, out)
 
     def _move(self, func: Any, name: str, args: Args, kwargs: Kwargs, known: list[Flow], out: Any) -> None:
         """The same operation on the labels."""
@@ -146,7 +154,7 @@ class Tracer(TorchDispatchMode):
         reason = next((flow.reason for flow in known if flow.reason), None)
         for tensor, labels in zip(tensors(out), tensors(moved), strict=True):
             self._flows.put(tensor, Flow(labels, story, reason))
-            if _divides(name, known, labels):
+            if divides(name, known, labels):
                 self.classes.suspect(labels, f"the network's code divides them by their position ({name})")
 
     def _gather(self, func: Any, name: str, args: Args, kwargs: Kwargs, out: Any) -> None:
@@ -211,7 +219,7 @@ class Tracer(TorchDispatchMode):
             blank = flow is not None and not flow.has_fixed
             if blank or all(dim < labels.ndim - one.ndim or one.shape[dim - labels.ndim] == 1 for dim in varying):
                 continue
-            acts = owner and f"parameter {'.'.join(filter(None, (owner.name, owner.kind)))} acts on it outside of a known layer"
+            acts = owner and f"parameter {owner.path} acts on it outside of a known layer"
             self.classes.refuse(labels, acts or (flow and flow.reason) or FIXED_HERE)
 
     def _own_slopes(self, args: Args, flow: Flow) -> None:
@@ -259,27 +267,20 @@ class Tracer(TorchDispatchMode):
             self.classes.refuse(flow.labels, reason)
         self._flows.fix(out, reason if any(flow.has_channels for flow in flows) else earlier)
 
-    def _mixes(self, name: str, args: Args) -> str:
-        """The sentence on an operation that is not followed: by its module, if it has a parameter."""
+    def _mix(self, name: str, args: Args, out: Any) -> None:
+        """An operation that is not followed: named by its module, if it has a parameter."""
         owner = next((owner for one in tensors(args) if (owner := self.parameters.origin(one)) is not None), None)
         who = f"{type(owner.module).__name__} {owner.name}".rstrip() if owner else ops.title(name)
-        return f"{who} mixes channels, so removing one changes the others"
+        self._refuse(self._flows.known(args), f"{who} mixes channels, so removing one changes the others", out)
+        self._tell(name, args, out)
+
+    def _tell(self, name: str, args: Args, out: Any) -> None:
+        """Normalisations scale, they do not multiply: what they mix is told of the channels."""
+        if "norm" not in name:
+            self.weights.tell(args, out, ops.title(name))
 
     def _writes_into_the_unknown(self, func: Any, args: Args) -> bool:
         return ops.is_in_place(func) and self._flows.get(args[0]) is None
-
-    def _is_weight(self, name: str, args: Args, out: Any) -> bool:
-        """Remember the transposed weight of a linear layer, repeated perhaps: that is how it comes into a product."""
-        if name not in ("t", "transpose", "permute", "expand", "view") or not isinstance(out, Tensor) or out.ndim < 2:
-            return False
-        owner = self._layer(args[0]) or self._weights.get(id(args[0]), (None, None))[1]
-        if owner is not None and out.shape[-2:] == owner.module.weight.shape[::-1]:
-            self._weights[id(out)] = (out, owner)
-        return owner is not None
-
-    def _layer(self, weight: Any) -> Owner | None:
-        owner = self.parameters.owner(weight)
-        return owner if owner and owner.kind == "weight" and isinstance(owner.module, Layer) else None
 
 
 def _again(func: Any, args: Args, kwargs: Kwargs, followed: list[Tensor]) -> Callable[[Callable[[Tensor], Tensor]], Tensor]:
@@ -293,19 +294,3 @@ def _again(func: Any, args: Args, kwargs: Kwargs, followed: list[Tensor]) -> Cal
         return next(tensors(func(*ops.replaced(args, put), **ops.replaced(kwargs, put))))
 
     return again
-
-
-def _divides(name: str, known: list[Flow], labels: Tensor) -> bool:
-    """Whether an operation that moves entries leaves channels out, or lays them out in more dimensions than before."""
-    if name in ops.RESHAPES:
-        return _dims(labels) > _dims(known[0].labels)
-    if "channel_shuffle" in name:  # it does, inside
-        return True
-    if labels.numel() >= sum(flow.labels.numel() for flow in known):
-        return False
-    return len(channels(labels)) < len(set().union(*(channels(flow.labels) for flow in known)))
-
-
-def _dims(labels: Tensor) -> int:
-    """Along how many dimensions channels differ."""
-    return sum(varies(labels, dim) for dim in range(labels.ndim))

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from catalyst_core.errors import TiedParametersError
-
 Transposed = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 Convolution = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *Transposed)
 BatchNorm = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -35,18 +33,24 @@ class Owner:
     module: nn.Module
     kind: str
 
+    @property
+    def path(self) -> str:
+        """Of the parameter in the network."""
+        return ".".join(filter(None, (self.name, self.kind)))
+
 
 class Parameters:
     """Who owns each parameter of a network; a parameter that several layers share belongs to the first, and is `tied`."""
 
     def __init__(self, model: nn.Module) -> None:
         self._owners: dict[int, Owner] = {}
-        self.tied: dict[str, str] = {}  # layer -> one that shares a parameter with it
+        self._buffers = {id(one): one for one in model.buffers()}
+        self._tied: dict[str, str] = {}  # layer -> one that shares a parameter with it
         for name, module in model.named_modules():
             for kind, parameter in module.named_parameters(recurse=False):
                 first = self._owners.setdefault(id(parameter), Owner(name, module, kind))
                 if first.name != name:
-                    self.tied[first.name], self.tied[name] = name, first.name
+                    self._tied[first.name], self._tied[name] = name, first.name
 
     def owner(self, tensor: object) -> Owner | None:
         """Of this very tensor; None: it is no parameter."""
@@ -56,10 +60,11 @@ class Parameters:
         """Of this tensor, or of the one that it is a view of."""
         return self.owner(tensor) or self.owner(tensor._base)
 
-    def check_untied(self, layers: set[str]) -> None:
-        """Raises `TiedParametersError` when one of the `layers` shares a parameter with another layer."""
-        for name in sorted(layers & self.tied.keys()):
-            raise TiedParametersError(
-                f"layers {name!r} and {self.tied[name]!r} share a parameter, so cutting one would cut the other: give each its "
-                f"own (module.weight = nn.Parameter(module.weight.detach().clone())) or list both in ignored_layers"
-            )
+    def holds(self, tensor: Tensor) -> bool:
+        """Whether it is a parameter or buffer of the network, or a view of one."""
+        return any(id(one) in self._owners or id(one) in self._buffers for one in (tensor, tensor._base))
+
+    def tied(self, layers: set[str]) -> str | None:
+        """Why these layers cannot be cut, where one of them shares a parameter with another layer."""
+        name = min(layers & self._tied.keys(), default=None)
+        return name and f"layers {name!r} and {self._tied[name]!r} share a parameter, so cutting one would cut the other"

@@ -2,7 +2,7 @@
 
 # C = channels of a group, M = slices of one layer that belong to the group
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,7 @@ class Traced:
     couplings: tuple[Coupling, ...]
     layers: dict[str, Multiplication]  # module name -> what it multiplies
     rest: int  # multiply-accumulates outside of layers, as of attention
+    outside: dict[str, str] = field(default_factory=dict)  # layer or parameter that multiplies and that no coupling holds -> why
 
     def prunable(self) -> list[Coupling]:
         """Those that nothing refuses."""

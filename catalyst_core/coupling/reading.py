@@ -17,6 +17,7 @@ from catalyst_core.coupling.plain import Coupling, Producer, Slot
 
 Rows = dict[int, list[int]]  # root of a class -> rows of one layer
 UNREAD = "no layer reads its channels"
+ALONE = "it is one unit, and a cut keeps at least one of every group"
 UNMADE = "some of its channels do not come out of a convolution, a linear layer or a BatchNorm"
 
 
@@ -145,10 +146,14 @@ class Reading:
             tuple(self._producer(name, channel) for name in self._sorted({one for source in sources for one in source.layers})),
             tuple(self._slot(name, rows, channel) for name, rows in self._touched({**self.made, **self.owned}, chosen)),
             tuple(self._slot(name, rows, channel) for name, rows in self._touched(self.columns, chosen)),
-            None if open_roots else self.refusals[ordered[0]],
+            self._refused(ordered),
             next((source.unscaled for source in sources if source.unscaled), None),
             tuple(dict.fromkeys(doubts)),
         )
+
+    def _refused(self, ordered: list[int]) -> str | None:
+        """Why none of these classes can go, or the only one."""
+        return self.refusals.get(ordered[0]) or (ALONE if len(ordered) == 1 else None)
 
     def _producer(self, name: str, channel: dict[int, int]) -> Producer:
         """Only the rows of those channels that it is a source of."""

@@ -146,6 +146,30 @@ class OnlyInTraining(nn.Module):
         return (self.classifier(x), self.auxiliary(x)) if self.training else self.classifier(x)
 
 
+class Rolled(nn.Module):
+    """Rolls over positions are harmless, one over channels is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.behind, self.classifier = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 6, 3), nn.Linear(6, 4)
+
+    def forward(self, x):
+        x = torch.roll(self.conv(x).relu(), 3, 1)
+        return self.classifier(torch.roll(self.behind(x).relu(), (1, 2), (2, 3)).mean((2, 3)))
+
+
+class OfItsOwn(nn.Module):
+    """What multiplies in no way that can be cut: a weight of the network itself, and a transposed convolution in groups."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Parameter(torch.randn(8, 3, 3, 3))
+        self.up, self.behind, self.classifier = nn.ConvTranspose2d(8, 6, 2, groups=2), nn.Conv2d(6, 5, 3), nn.Linear(5, 4)
+
+    def forward(self, x):
+        return self.classifier(self.behind(self.up(functional.conv2d(x, self.first).relu())).relu().mean((2, 3)))
+
+
 # Network -> its groups, and a word of the reason for each that is left out beside the outputs.
 ODD = {
     "padded shortcut": (PaddedShortcut, {"conv": 8, "conv1": 12}, {}),
@@ -157,6 +181,16 @@ ODD = {
     "halved by position": (Halved, {"branch": 5, "behind": 6}, {"conv": "by their position"}),
     "up and down": (UpAndDown, {"conv": 6, "down": 10, "up": 7}, {}),
     "in groups": (InGroups, {"conv": 4}, {}),
-    "attention": (Attends, {"up": 30}, {"conv": "MultiheadAttention attention mixes channels"}),
+    "attention": (
+        Attends,
+        {"up": 30},
+        {"conv": "MultiheadAttention attention mixes channels", "attention": "parameter in_proj_weight of MultiheadAttention"},
+    ),
+    "rolled": (Rolled, {"behind": 6}, {"conv": "by their position (roll)"}),
+    "of its own": (
+        OfItsOwn,
+        {"behind": 5},
+        {"first": "Convolution takes parameter first of OfItsOwn", "up": "grouped transposed"},
+    ),
     "only in training": (OnlyInTraining, {"conv": 9}, {}),
 }

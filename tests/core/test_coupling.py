@@ -11,7 +11,7 @@ from catalyst_core import cost
 from catalyst_core.canonical import canonicalize
 from catalyst_core.certificate import certify
 from catalyst_core.decisions import Decisions
-from catalyst_core.errors import BudgetError, ExampleInputError, LossyGroupError, TiedParametersError
+from catalyst_core.errors import BudgetError, ExampleInputError, LossyGroupError, NetworkError
 from catalyst_core.filters import find_groups
 from catalyst_core.surgery import remove_filters, zero_pruned
 from tests.core.odd import ODD, Gated, InGroups
@@ -95,10 +95,35 @@ def tied():
     return model
 
 
-def test_tied_parameters_are_named_unless_they_are_ignored(images):
-    with pytest.raises(TiedParametersError, match=r"'3' and '5' share a parameter.*ignored_layers"):
-        find_groups(tied(), images)
-    assert find_groups(tied(), images, ignored_layers=["1", "3", "5"]) == []
+def test_tied_layers_are_left_out_and_named(images):
+    groups = find_groups(tied(), images)
+    assert groups == []
+    assert groups.skipped["1"] == "layers '3' and '5' share a parameter, so cutting one would cut the other"
+    with pytest.raises(LossyGroupError, match="'3' and '5' share a parameter"):
+        remove_filters(tied(), images, Decisions({"1": torch.arange(8) > 2}))
+
+
+class Beside(nn.Module):
+    """Two layers with one weight, and in front of them a layer that none of them reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.behind = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 5, 3)
+        self.one, self.other, self.classifier = nn.Linear(5, 5), nn.Linear(5, 5), nn.Linear(5, 4)
+        self.other.weight = self.one.weight
+
+    def forward(self, x):
+        return self.classifier(self.other(self.one(self.behind(self.conv(x).relu()).relu().mean((2, 3)))))
+
+
+def test_what_lies_beside_tied_layers_can_be_cut_and_they_stay_tied(images):
+    model, kept = made(Beside), Decisions({"conv": torch.arange(6) > 2})
+    groups = find_groups(model, images.double())
+    assert [group.name for group in groups] == ["conv"]
+    smaller = remove_filters(model, images.double(), kept)
+    zero_pruned(groups, kept)
+    assert certify(model, smaller, images.double()).max_abs_logit_change <= 1e-12
+    assert smaller.one.weight is smaller.other.weight
 
 
 def test_a_cut_of_what_is_left_out_says_why(images):
@@ -111,9 +136,46 @@ def test_a_cut_of_what_is_left_out_says_why(images):
         remove_filters(sigmoid, images, Decisions({"2": torch.zeros(5, dtype=torch.bool)}))
 
 
-def test_a_single_channel_is_a_group_that_nothing_can_be_taken_from(images):
-    model = nn.Sequential(nn.Conv2d(3, 1, 3), nn.ReLU(), nn.Flatten(), nn.Linear(36, 4))
-    assert [group.size for group in find_groups(model, images)] == [1]
+SHUFFLED = [nn.Conv2d(6, 6, 1, groups=2), nn.ChannelShuffle(2), nn.Conv2d(6, 6, 1, groups=2)]
+
+
+@pytest.mark.parametrize(("channels", "between"), [(1, []), (6, SHUFFLED)])
+def test_a_single_unit_is_left_out_as_nothing_can_be_taken_from_it(images, channels, between):
+    layers = [nn.Conv2d(3, channels, 3), nn.ReLU(), *between, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 4)]
+    model = nn.Sequential(*layers)
+    groups = find_groups(model, images)
+    assert groups == []
+    assert left_out(groups) == {"0": "it is one unit, and a cut keeps at least one of every group"}
+    stored = Decisions({"0": torch.ones(1, dtype=torch.bool)})  # as those of races from before
+    assert remove_filters(model, images, stored)[0].out_channels == channels
+
+
+class ByChance(nn.Module):
+    """A layer that is passed by at random, in evaluation mode too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.perhaps, self.classifier = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 6, 3), nn.Linear(6, 4)
+
+    def forward(self, x):
+        x = self.conv(x).relu()
+        return self.classifier((self.perhaps(x) if torch.rand(()) > 0.5 else x).mean((2, 3)))
+
+
+def test_a_network_that_answers_otherwise_each_time_is_refused(images):
+    model, state = ByChance(), torch.random.get_rng_state()
+    with pytest.raises(NetworkError, match="ByChance does not answer the same example alike twice in evaluation mode"):
+        find_groups(model, images)
+    with pytest.raises(NetworkError, match="alike twice"):
+        remove_filters(model, images, Decisions({"conv": torch.arange(6) > 2}))
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_a_network_that_cannot_be_copied_is_refused(images):
+    with pytest.warns(FutureWarning, match="weight_norm"):
+        model = nn.Sequential(nn.utils.weight_norm(nn.Conv2d(3, 6, 3)), nn.Flatten(), nn.Linear(216, 4))
+    with pytest.raises(NetworkError, match=r"Sequential cannot be copied, and so not be cut \(RuntimeError: Only Tensors"):
+        find_groups(model, images)
 
 
 def test_inputs_that_do_not_fit_name_their_shape(images):

@@ -129,7 +129,7 @@ def test_every_group_has_a_name_of_its_own_that_is_a_layer_s(specimen):
     names = [group.name for group in specimen.groups]
     assert len({*names, *specimen.groups.skipped}) == len(names) + len(specimen.groups.skipped)
     for name in (*names, *specimen.groups.skipped):
-        assert isinstance(specimen.model.get_submodule(name), nn.Linear | nn.modules.conv._ConvNd)
+        assert isinstance(specimen.model.get_submodule(name), nn.Linear | nn.modules.conv._ConvNd | nn.MultiheadAttention)
 
 
 def test_what_is_left_out_has_a_reason(specimen):
