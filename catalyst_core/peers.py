@@ -17,6 +17,7 @@ G. Fang, X. Ma, M. Song, M. Bi Mi, X. Wang, "DepGraph: Towards Any Structural Pr
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +29,9 @@ from torch.nn.modules.conv import _ConvNd
 
 from catalyst_core.catalog import METHODS
 from catalyst_core.decisions import Decisions
-from catalyst_core.errors import NetworkError
+from catalyst_core.errors import NetworkError, told
 from catalyst_core.groups import FilterGroup, all_decayed
-from catalyst_core.regularizers import Regularizer, Settings
+from catalyst_core.regularizers import Regularizer, Settings, refuse_no_groups
 from catalyst_core.regularizers.bank import Vector
 
 GROWTH = 0.2  # delta_reg / reg of the authors' script
@@ -50,7 +51,7 @@ class Peer(Regularizer):
     """The contract over one of Torch-Pruning's pruners. The magnitude of a channel is the importance that it is judged by.
 
     `seconds` counts the pruner's own `regularize` and `update_reg`. Raises `NetworkError` where Torch-Pruning does not find
-    one of the groups.
+    one of the groups, or fails on the network.
     """
 
     def __init__(self, groups: Sequence[FilterGroup], settings: Settings, network: Network) -> None:
@@ -58,9 +59,10 @@ class Peer(Regularizer):
         self._rows = _rows(groups)
         self._pruner = None
         super().__init__(groups, settings)
-        self._pruner = self._build()
-        self._pruner.update_regularizer()
-        self._scores()
+        with self._asking():
+            self._pruner = self._build()
+            self._pruner.update_regularizer()
+            self._scores()
 
     # while training runs
 
@@ -69,7 +71,8 @@ class Peer(Regularizer):
         if METHODS[self.name].strength is None:
             return
         start = time.perf_counter()
-        self._pruner.regularize(self._network.model)
+        with self._asking():
+            self._pruner.regularize(self._network.model)
         self.seconds += time.perf_counter() - start
 
     def step(self, lr: float) -> None:
@@ -88,11 +91,13 @@ class Peer(Regularizer):
 
     def decisions(self) -> Decisions:
         """What a pruner of the same kind, told how many channels of each group go, would cut now; nothing is cut."""
-        pruner = self._build(self._ratios())
         kept = [torch.ones(size, dtype=torch.bool) for size in self.bank.sizes]
-        for group in pruner.step(interactive=True):
-            place, channels, _ = self._placed(pruner, group)
-            kept[place][channels] = False
+        with self._asking():
+            pruner = self._build(self._ratios())
+            for group in pruner.step(interactive=True):
+                if (found := self._placed(pruner, group)) is not None:  # else one that `find_groups` left out, which stays
+                    place, channels, _ = found
+                    kept[place][channels] = False
         return Decisions({group.name: mask for group, mask in zip(self.groups, kept, strict=True)})
 
     def state_dict(self) -> dict[str, Any]:
@@ -139,6 +144,17 @@ class Peer(Regularizer):
         finally:
             model.train(was_training)
 
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Raises `NetworkError` for whatever Torch-Pruning raises on a network that it does not expect."""
+        try:
+            yield
+        except (NetworkError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            why = _why(self._network.model, error)
+            raise NetworkError(f"{METHODS[self.name].source} cannot take this network: {why}") from error
+
     def _groups_of(self, pruner: Any) -> Iterator[Any]:
         return pruner.DG.get_all_groups(root_module_types=pruner.root_module_types, ignored_layers=pruner.ignored_layers)
 
@@ -148,8 +164,8 @@ class Peer(Regularizer):
         with torch.no_grad():
             for group in self._groups_of(self._pruner):
                 found = self._placed(self._pruner, group)
-                importance = self._pruner.estimate_importance(group)
-                if found is not None and importance is not None:
+                importance = None if found is None else self._pruner.estimate_importance(group)
+                if importance is not None:
                     place, channels, roots = found
                     scores[place][channels] = importance.double().cpu().numpy()[roots]
         for group, one in zip(self.groups, scores, strict=True):
@@ -182,6 +198,7 @@ class Peer(Regularizer):
 
 def build_peer(name: str, groups: Sequence[FilterGroup], network: Network, **settings: Any) -> Peer:
     """One of the peers of `catalog.METHODS`. Raises as `build_regularizer`, and `NetworkError` as `Peer`."""
+    refuse_no_groups(groups)
     kind = type(name, (Peer,), {"name": name})
     return kind(groups, Settings.build(name, **settings), network)
 
@@ -207,6 +224,13 @@ def _outputs(model: nn.Module, example: torch.Tensor) -> list[nn.Module]:
     for hook in hooks:
         hook.remove()
     return ran[-1:]
+
+
+def _why(model: nn.Module, error: Exception) -> str:
+    """The layer that Torch-Pruning fails on where its weight is no parameter; else what it said."""
+    layers = ((name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear | _ConvNd))
+    name = next((name for name, layer in layers if "weight" not in dict(layer.named_parameters(recurse=False))), None)
+    return told(error) if name is None else f"the weight of layer {name!r} is computed from other parameters"
 
 
 def _kind(name: str, strength: float) -> tuple[Any, Any, dict[str, float]]:

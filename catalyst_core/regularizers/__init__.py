@@ -14,7 +14,7 @@ from catalyst_core.regularizers.owned import owned
 from catalyst_core.regularizers.rivals import GroupHoyerSquare, GrowingReg, Polarization, Slimming, SparseGroupLasso
 from catalyst_core.regularizers.settings import Settings
 
-__all__ = ["REGULARIZERS", "Measurement", "Regularizer", "Settings", "build_regularizer"]
+__all__ = ["REGULARIZERS", "Measurement", "Regularizer", "Settings", "build_regularizer", "refuse_no_groups"]
 
 REGULARIZERS: dict[str, type[Regularizer]] = {
     "catalyst": Catalyst,
@@ -73,7 +73,7 @@ def build_regularizer(
     kind = REGULARIZERS.get(name) or owned(name)
     if kind is None:
         raise ConfigError(f"unknown method {name!r}: one of {', '.join((*REGULARIZERS, *owner().regularizers))}")
-    _refuse_no_groups(groups)
+    refuse_no_groups(groups)
     if every is None and total_steps is not None:
         every = min(max(int(total_steps) // BLOCKS, 1), MOST_EVERY)
     settings = Settings.build(
@@ -94,7 +94,8 @@ def build_regularizer(
     return kind(groups, settings)
 
 
-def _refuse_no_groups(groups: Sequence[FilterGroup]) -> None:
+def refuse_no_groups(groups: Sequence[FilterGroup]) -> None:
+    """Raises `NoGroupsError` where these are none, with why the network's channels were left out."""
     if not isinstance(groups, Sequence) or not all(isinstance(group, FilterGroup) for group in groups):
         found = type(groups).__name__
         raise NoGroupsError(f"groups are what find_groups returns, not a {found}: call find_groups(model, example_inputs) first")

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from catalyst_core.catalog import METHODS
 from catalyst_core.config import RaceConfig
 from catalyst_core.decisions import budget
-from catalyst_core.errors import ConfigError, NetworkError
+from catalyst_core.errors import ConfigError, NetworkError, NoGroupsError
 from catalyst_core.filters import find_groups
 from catalyst_core.models import build_model
 from catalyst_core.peers import Network, build_peer
@@ -171,6 +171,27 @@ def test_a_hidden_layer_as_wide_as_there_are_classes_takes_part(classes):
 def test_a_group_that_the_peer_knows_nothing_about_is_named(make_network, images):
     with pytest.raises(NetworkError, match=r"Torch-Pruning 1.6.1 gives no importance .* group 'conv1'"):
         peer_of("tp_bn_scale", make_network("flatten"), images)
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_channels_that_were_left_out_stay_though_the_peer_would_cut_them(name, images):
+    layers = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Sigmoid(), nn.Conv2d(6, 8, 3), nn.BatchNorm2d(8), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+    assert peer_of(name, model, images, pruning_ratio=0.5).decisions().widths == {"3": (8, 4)}
+
+
+def test_a_network_without_groups_is_refused_as_for_our_methods(images):
+    model = nn.Sequential(nn.Conv2d(3, 1, 3), nn.ReLU(), nn.Flatten(), nn.Linear(36, 4))
+    with pytest.raises(NoGroupsError, match=r"no group of channels .*0: it is one unit"):
+        peer_of("tp_magnitude", model, images)
+
+
+def test_a_network_that_the_peer_fails_on_is_told_with_the_layer(images):
+    normed = nn.utils.parametrizations.weight_norm
+    layers = [normed(nn.Conv2d(3, 6, 3)), nn.LayerNorm([6, 6, 6]), nn.Conv2d(6, 8, 3), nn.BatchNorm2d(8), nn.ReLU()]
+    peer = peer_of("tp_magnitude", nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)), images)
+    with pytest.raises(NetworkError, match=r"Torch-Pruning 1\.6\.1 cannot take this network: the weight of layer '0' is"):
+        peer.decisions()
 
 
 @pytest.mark.parametrize("name", PEERS)
