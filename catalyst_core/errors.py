@@ -9,6 +9,7 @@
     │   │       ├── ExampleInputError it does not run on the example inputs
     │   │       ├── NoGroupsError     no group of its channels can be pruned losslessly, or none was looked for
     │   │       └── LossyGroupError   a cut was asked of channels that cannot be removed without changing the function
+    │   │           └── TiedParametersError  it was asked of layers that share a parameter
     │   ├── DataError                 a data set that is missing, empty, unreadable or too small
     │   ├── NotFoundError             a race or run that the store does not hold
     │   ├── StoreError                a store that cannot be opened, written, or is of a newer schema
@@ -77,6 +78,10 @@ class NoGroupsError(NetworkError):
 
 class LossyGroupError(NetworkError):
     """A cut was asked of channels that cannot be removed without changing the function."""
+
+
+class TiedParametersError(LossyGroupError):
+    """A cut was asked of a layer that shares a parameter with another, so that cutting one would cut the other."""
 
 
 class DataError(UsageError):

@@ -12,11 +12,13 @@ from torch import nn
 
 from catalyst_core.coupling import Coupling, trace
 from catalyst_core.decisions import Decisions
-from catalyst_core.errors import BudgetError, ConfigError, LossyGroupError
+from catalyst_core.errors import BudgetError, ConfigError, LossyGroupError, TiedParametersError
 from catalyst_core.groups import FilterGroup
 from catalyst_core.lossless import lossy_groups
 from catalyst_core.slicing import slice_channels
 from catalyst_core.wrappers import unwrap
+
+UNTIE = "give each its own (module.weight = nn.Parameter(module.weight.detach().clone())) or leave the group out of the decisions"
 
 
 def zero_pruned(groups: Iterable[FilterGroup], decisions: Decisions) -> None:
@@ -32,7 +34,8 @@ def remove_filters(model: nn.Module, example_inputs: Any, decisions: Decisions) 
     Warns when some channels were undecided (D_i n_i > 0) as the decisions were taken: that cut is not lossless.
     Raises `ConfigError` when a decision names a group that the model does not have or has another number of channels,
     `BudgetError` when it would leave a group without any, `LossyGroupError` when the group's channels cannot be removed
-    without changing the function (see `find_groups(...).skipped`), and what `find_groups` raises.
+    without changing the function (see `find_groups(...).skipped`; `TiedParametersError` where layers share a parameter), and
+    what `find_groups` raises.
     """
     model = unwrap(model)
     couplings = {one.name: one for one in trace(model, example_inputs).couplings}
@@ -41,7 +44,8 @@ def remove_filters(model: nn.Module, example_inputs: Any, decisions: Decisions) 
     lossy = {name: one.refused for name, one in cut.items() if one.refused}
     lossy |= lossy_groups(model, example_inputs, [one for one in cut.values() if one.suspects and not one.refused])
     for name, reason in lossy.items():
-        raise LossyGroupError(f"group {name!r} cannot be cut losslessly: {reason}; leave it out of the decisions")
+        kind, advice = (TiedParametersError, UNTIE) if cut[name].tied else (LossyGroupError, "leave it out of the decisions")
+        raise kind(f"group {name!r} cannot be cut losslessly: {reason}; {advice}")
     if decisions.undecided:
         count = f"{decisions.undecided} channel{'s are' if decisions.undecided > 1 else ' is'} undecided"
         warnings.warn(f"{count}: call settle() first, or give total_steps", UserWarning, stacklevel=2)

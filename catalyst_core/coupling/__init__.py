@@ -101,7 +101,7 @@ def _same_draws() -> Iterator[None]:
 def _untied(coupling: Coupling, parameters: Parameters) -> Coupling:
     """Refused where a layer that would be cut shares a parameter with another."""
     why = parameters.tied({slot.module for slot in (*coupling.outputs, *coupling.readers)})
-    return replace(coupling, refused=why) if why else coupling
+    return replace(coupling, refused=why, tied=True) if why else coupling
 
 
 def _watch(model: nn.Module, inputs: list[Any], tracer: Tracer) -> Any:

@@ -39,6 +39,7 @@ class Coupling:
     refused: str | None  # why it cannot be pruned losslessly
     inhomogeneous: str | None  # why its channels cannot be rescaled without changing the function
     suspects: tuple[str, ...] = ()  # what may keep a silent channel from being read as zero; a test decides
+    tied: bool = False  # refused because a layer shares a parameter with another
 
 
 @dataclass(frozen=True)
