@@ -107,7 +107,7 @@ def _classes(model: nn.Module, example: Tensor) -> int:
 
 
 def _sizes(models: Mapping[str, nn.Module], example: Tensor) -> Widths:
-    """What can be told without the masks of the cut: the groups of each network by their names. None where they cannot be told."""
+    """What can be told without the masks of the cut: the groups of each network by their names; none if untold."""
     widths: Widths = {}
     for kind, model in models.items():
         try:
