@@ -14,14 +14,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from catalyst_core.deploy.checking import first_line
 from catalyst_core.deploy.run_facts import run_facts
 from catalyst_core.deploy.run_images import images_of
 from catalyst_core.deploy.writing import Exported, Tell, write_model
-from catalyst_core.errors import CatalystError, CheckpointError, ConfigError
+from catalyst_core.errors import CatalystError, CheckpointError, ConfigError, told
 from catalyst_core.events import FiltersMeasured, GroupsFound
-from catalyst_core.training import load_pruned
-from catalyst_core.training.checkpoint import rebuilt
+from catalyst_core.training.checkpoint import restored
 
 if TYPE_CHECKING:
     from catalyst_core.store import RunInfo, Store
@@ -90,13 +88,13 @@ class _Pruned:
             raise CheckpointError(f"run {run.id} has no pruned network: it has not been cut, or the file is not on this machine")
         try:
             content = torch.load(file, weights_only=True, map_location="cpu")
-            recipe = content["recipe"]
-            model = load_pruned(file)
+            model, dense = restored(content)
         except CatalystError:
             raise
         except Exception as error:  # a torn or foreign file fails in any way
-            raise CheckpointError(f"run {run.id}: {FILE} cannot be read ({type(error).__name__}: {first_line(error)})") from error
-        return cls(model, rebuilt(recipe)[0], None if recipe.get("after") is not None else content["kept"], recipe)
+            raise CheckpointError(f"run {run.id}: {FILE} cannot be read ({told(error)})") from error
+        recipe = content["recipe"]
+        return cls(model, dense, None if recipe.get("after") is not None else content["kept"], recipe)
 
 
 def _standing(store: "Store", run: "RunInfo") -> dict[str, Tensor] | None:

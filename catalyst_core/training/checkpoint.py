@@ -12,7 +12,6 @@ from torch import nn
 from catalyst_core.data import Splits
 from catalyst_core.decisions import Decisions
 from catalyst_core.depth import shortened
-from catalyst_core.filters import find_groups
 from catalyst_core.models import build_model
 from catalyst_core.surgery import remove_filters
 from catalyst_core.training.files import give_up, packed, write_whole
@@ -75,28 +74,21 @@ def save_pruned(
     write_whole(path, packed({"state": model.state_dict(), "kept": decisions.kept, "recipe": recipe}), no_room)
 
 
-def rebuilt(recipe: dict[str, Any]) -> tuple[nn.Module, torch.Tensor]:
-    """The network before the cut with fresh weights, and an example (1, K, S, S) of its images.
+def load_pruned(path: Path) -> nn.Module:
+    """The smaller network that a run left in `pruned.pt`, in evaluation mode."""
+    return restored(torch.load(path, weights_only=True, map_location="cpu"))[0]
 
-    It has seen the example: lazy layers take their shapes then, and weights that are made of others are there.
-    """
+
+def restored(content: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+    """What `pruned.pt` holds -> the smaller network, and that before the cut with fresh weights, both in evaluation mode."""
+    recipe = content["recipe"]
     dense = build_model(**{key: recipe[key] for key in ("name", "channels", "size", "classes", "seed")}).eval()
     example = torch.zeros(1, recipe["channels"], recipe["size"], recipe["size"])
     with torch.no_grad():
-        dense(example)
-    return dense, example
-
-
-def load_pruned(path: Path) -> nn.Module:
-    """The smaller network that a run left in `pruned.pt`, in evaluation mode."""
-    content = torch.load(path, weights_only=True, map_location="cpu")
-    recipe = content["recipe"]
-    dense, example = rebuilt(recipe)
+        dense(example)  # weights that are made of others are there then, and can be copied
     if (after := recipe.get("after")) is not None:
         model = shortened(dense, example, after=after)
     else:
-        groups = find_groups(dense, example, magnitude=recipe["magnitude"])
-        assert [group.name for group in groups] == list(content["kept"])
         model = remove_filters(dense, example, Decisions(kept=content["kept"], undecided=0))
     model.load_state_dict(content["state"])
-    return model.eval()
+    return model.eval(), dense
