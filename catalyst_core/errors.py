@@ -36,12 +36,17 @@ def shown(given: object) -> str:
 
 
 def told(error: BaseException) -> str:
-    """What others' code raised, as a message may repeat it: its kind and its first line, invisible characters spelled out."""
+    """What others' code raised, as a message may repeat it: its kind and its first line."""
+    kind, line = type(error).__name__, first_line(error)
+    return kind if line == kind else f"{kind}: {line}"
+
+
+def first_line(error: BaseException) -> str:
+    """What others' code said, for the middle of a sentence, invisible characters spelled out; its kind where it said nothing."""
     given = error.args[0] if isinstance(error, KeyError) and error.args else error  # whose text would be quoted once more
-    line = next(iter(str(given).strip().splitlines()), "")
+    line = next(iter(str(given).strip().splitlines()), type(error).__name__)
     text = "".join(one if one.isprintable() else repr(one)[1:-1] for one in line[: TOLD + 1])
-    said = text if len(text) <= TOLD else f"{text[:TOLD]}..."
-    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return text if len(text) <= TOLD else f"{text[:TOLD]}..."
 
 
 class CatalystError(Exception):

@@ -133,10 +133,9 @@ def _run(model: nn.Module, inputs: list[Any], mode: AbstractContextManager[Any])
             return model(*inputs)
     except Exception as error:  # whatever a model's own code raises
         shapes = ", ".join(str(tuple(one.shape)) if isinstance(one, Tensor) else type(one).__name__ for one in inputs)
-        said = (str(error).strip() or "no message").splitlines()[0]
         raise ExampleInputError(
             f"{type(model).__name__} does not run on example inputs of shape {shapes}: give one batch as it takes it "
-            f"({type(error).__name__}: {said})"
+            f"({told(error)})"
         ) from error
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from catalyst_core.errors import ConfigError, NetworkError
+from catalyst_core.errors import ConfigError, NetworkError, first_line
 
 LIMIT = 1e-4  # the largest difference of a logit that a file may have
 FEW, MANY = 7, 64  # images in a batch, beside one
@@ -93,11 +93,6 @@ def _answer(call: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
         return call(batch)
     except Exception as error:  # whatever a foreign runtime raises
         raise NetworkError(f"it does not run on a batch of {len(batch)} ({first_line(error)})") from error
-
-
-def first_line(error: BaseException) -> str:
-    """What went wrong, for the middle of a sentence."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
 
 
 def _alike(found: Tensor, expected: Tensor) -> Tensor:

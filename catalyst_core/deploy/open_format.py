@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from catalyst_core.deploy.checking import first_line
-from catalyst_core.errors import NetworkError
+from catalyst_core.errors import NetworkError, first_line
 
 # The newest operator set that PyTorch's exporter has translations for: torch.onnx._constants.ONNX_MAX_OPSET of 2.14. It writes
 # larger numbers too, but others that read the files lag behind, and these networks have nothing to gain from them.

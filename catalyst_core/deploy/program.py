@@ -6,8 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, fx, nn
 
-from catalyst_core.deploy.checking import first_line
-from catalyst_core.errors import NetworkError
+from catalyst_core.errors import NetworkError, first_line
 
 TRACES = ("stack_trace", "source_fn_stack", "from_node")  # what nodes say about the files that the code came from
 

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from catalyst_core.certificate import certify
 from catalyst_core.config import Magnitude
 from catalyst_core.coupling import trace
-from catalyst_core.deploy.checking import first_line
 from catalyst_core.deploy.rounding import check_multiple, pad
-from catalyst_core.errors import ConfigError, ExampleInputError, NetworkError
+from catalyst_core.errors import ConfigError, ExampleInputError, NetworkError, first_line
 from catalyst_core.wrappers import unwrap
 
 Widths = dict[str, dict[str, int]]  # group -> network -> channels

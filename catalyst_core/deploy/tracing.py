@@ -13,9 +13,8 @@ from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from catalyst_core.deploy.checking import first_line
 from catalyst_core.deploy.program import exported
-from catalyst_core.errors import NetworkError
+from catalyst_core.errors import NetworkError, first_line
 from catalyst_core.wrappers import unwrap
 
 ROOT = "net"  # where the network is below the module that is traced

@@ -15,7 +15,7 @@ from catalyst_core import cost
 from catalyst_core.config import Magnitude
 from catalyst_core.deploy import network
 from catalyst_core.deploy.card import FILES, card, versions
-from catalyst_core.deploy.checking import MANY, Checks, Sample, first_line
+from catalyst_core.deploy.checking import MANY, Checks, Sample
 from catalyst_core.deploy.facts import Facts
 from catalyst_core.deploy.graph import describe
 from catalyst_core.deploy.open_format import OPSET, Session, onnx_bytes
@@ -23,7 +23,7 @@ from catalyst_core.deploy.place import README, check_free, placing
 from catalyst_core.deploy.program import program_bytes, program_call
 from catalyst_core.deploy.subject import Cut, Networks, networks
 from catalyst_core.deploy.timing import measure, slower
-from catalyst_core.errors import ConfigError, NetworkError
+from catalyst_core.errors import ConfigError, NetworkError, first_line
 from catalyst_core.finite import finite
 
 REPORT = "report.json"
