@@ -19,15 +19,6 @@ GOLDEN = [  # of classes of 5, 12 and 17 images
 ]
 
 
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    """An empty data root."""
-    place = tmp_path / "images"
-    place.mkdir()
-    monkeypatch.setenv("CATALYST_DATA", str(place))
-    return place
-
-
 def _fill(place, counts) -> None:
     """Each image has one level of grey, another one in each class and file."""
     for label, (name, count) in enumerate(counts.items()):

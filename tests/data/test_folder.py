@@ -13,15 +13,6 @@ from catalyst_core.data.listing import layout
 from catalyst_core.errors import DataError
 
 
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    """An empty data root."""
-    place = tmp_path / "images"
-    place.mkdir()
-    monkeypatch.setenv("CATALYST_DATA", str(place))
-    return place
-
-
 def _fill(place, classes=("cat", "dog"), count=20, mode="RGB", size=(20, 16)) -> None:
     generator = np.random.default_rng(0)
     for name in classes:

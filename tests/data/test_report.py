@@ -14,15 +14,6 @@ from catalyst_core.data.report import Report, glance, look
 from catalyst_core.errors import DataError
 
 
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    """An empty data root."""
-    place = tmp_path / "images"
-    place.mkdir()
-    monkeypatch.setenv("CATALYST_DATA", str(place))
-    return place
-
-
 def _fill(place, counts, size=(16, 16), seed=0) -> None:
     generator = np.random.default_rng(seed)
     for name, count in counts.items():

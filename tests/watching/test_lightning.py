@@ -1,16 +1,14 @@
 """The callback in real trainers: bit for bit the plain loop, also after a resume, and one sentence for what it cannot do."""
 
-import math
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback, Trainer
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD, AdamW
-from torch.optim.lr_scheduler import LambdaLR
 
 from catalyst_core import build_regularizer, certify, decay_groups, find_groups, remove_filters
 from catalyst_core.errors import ConfigError
@@ -18,38 +16,11 @@ from catalyst_core.events import Command
 from catalyst_core.lightning import CatalystCallback
 from catalyst_core.watching import Unwatched
 from tests.core.loops import batches, digits, small_cnn
+from tests.watching.lit import DECAY, EPOCH, EPOCHS, PEAK, STEPS, Lit, cosine
 
 pytestmark = pytest.mark.filterwarnings("ignore:.isinstance.treespec, LeafSpec.:FutureWarning")  # Lightning's own
 
 ROOT = Path(__file__).resolve().parents[2]
-EPOCH, EPOCHS, PEAK, DECAY = 10, 2, 0.1, 5e-4
-STEPS = EPOCH * EPOCHS
-
-
-def cosine(step):
-    """As docs/prune_digits.py has it, without the peak."""
-    return (1 + math.cos(math.pi * step / STEPS)) / 2
-
-
-class Lit(LightningModule):
-    """The small network in a module of somebody's own."""
-
-    def __init__(self):
-        super().__init__()
-        self.net = small_cnn()
-        self.example_input_array = digits().test_x[:20]
-
-    def forward(self, x):
-        return self.net(x)
-
-    def training_step(self, batch, batch_idx):
-        x, y = batch
-        return {"loss": cross_entropy(self(x), y), "accuracy": torch.tensor(0.25)}
-
-    def configure_optimizers(self):
-        groups = find_groups(self, self.example_input_array)
-        optimizer = SGD(decay_groups(self, groups, weight_decay=DECAY), lr=PEAK, momentum=0.9)
-        return [optimizer], [{"scheduler": LambdaLR(optimizer, cosine), "interval": "step"}]
 
 
 class Validated(Lit):
