@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,22 @@ def until(condition, seconds=60.0):
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.05)
+
+
+def stand_still(child, store):
+    """Stop a process where it holds no lock: one that stands still in the middle of a transaction holds up everybody."""
+    locked = True
+    while locked:
+        os.kill(child.pid, signal.SIGSTOP)
+        os.waitpid(child.pid, os.WUNTRACED)
+        with closing(sqlite3.connect(store._backend.path, timeout=0, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(child.pid, signal.SIGCONT)
+                time.sleep(0.05)
+            else:
+                locked = False
 
 
 class Away:
@@ -155,7 +173,7 @@ def test_a_killed_process_is_found_dead_and_cannot_go_on_from_here(store, proces
 def test_a_process_that_stands_still_is_declared_dead_later_than_a_worker_and_never_ended(store, process, monkeypatch):
     child, run_id = process
     monkeypatch.setattr(heartbeat, "SURE_SECONDS", 0.0)
-    os.kill(child.pid, signal.SIGSTOP)
+    stand_still(child, store)
     mine, watcher = store.run(run_id).process, heartbeat.Watch()
     monkeypatch.setattr(heartbeat, "SILENT_SECONDS", 0.0)
     assert [watcher.look(store) for _ in range(3)] == [[], [], []]
