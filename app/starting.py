@@ -9,7 +9,7 @@ from app.gallery import Sight, gallery
 from catalyst_core import figures, frames
 from catalyst_core.catalog import WATCHED
 from catalyst_core.config import RaceConfig
-from catalyst_core.engine import launcher
+from catalyst_core.engine import inspector, launcher
 from catalyst_core.errors import NotFoundError
 from catalyst_core.store import RaceInfo, Store
 
@@ -20,7 +20,12 @@ def start(store: Store, values: dict[str, Any]) -> None:
 
     Not a callback: those get the values that the form had before the last keystroke.
     """
-    context.select(launcher.start_race(store, forms.to_config(values)))
+    config = forms.to_config(values)
+    if config.brings_network:
+        launcher.preflight(store, config)
+        with st.spinner("Trying the network on your images"):
+            inspector.check(config)
+    context.select(launcher.start_race(store, config))
     st.rerun()
 
 

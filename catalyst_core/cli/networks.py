@@ -4,27 +4,30 @@ import argparse
 
 from catalyst_core.catalog import MODELS
 from catalyst_core.cli.racing import subject
-from catalyst_core.cli.report import aside, print_json
+from catalyst_core.cli.report import aside, say
 from catalyst_core.config import MethodConfig, RaceConfig
 from catalyst_core.data import check_data
 from catalyst_core.figures.words import size
 
+FITS = "it can be raced: it runs on these images, can be trained, and has channels to prune"
 LISTED = 12  # groups and reasons that are printed; --json has all
 
 
 def network(options: argparse.Namespace) -> int:
-    """Print the report on one network. 1 when the trial changed its function."""
+    """Print the report on one network, or with --check that it can be raced. 1 when the trial changed its function."""
     config = RaceConfig.build(**subject(options), methods=[{"name": "none"}])
     check_data(config.data)
-    from catalyst_core.training.report import report_network  # imports torch
+    from catalyst_core.training.report import NetworkReport, report_network, try_network  # imports torch
 
+    contender = config.contender(MethodConfig(name="none"), 0)
     with aside():
-        report = report_network(config.contender(MethodConfig(name="none"), 0)).as_dict()
-    if options.json:
-        print_json(report)
-    else:
-        print("\n".join(lines(report)))
-    return 0 if report["lossless"] else 1
+        found = try_network(contender) if options.check else report_network(contender)
+    if isinstance(found, NetworkReport):
+        report = found.as_dict()
+        say(report, "\n".join(lines(report)), as_json=options.json)
+        return 0 if found.lossless else 1
+    say({"model": config.model, "weights": config.weights, "notes": found}, "\n".join((FITS, *found)), as_json=options.json)
+    return 0
 
 
 def lines(report: dict) -> list[str]:

@@ -79,6 +79,9 @@ def _add_network(subparsers: Any) -> None:
     network = subparsers.add_parser("network", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
     network.set_defaults(command=networks.network)
     _add_subject(network)
+    network.add_argument(
+        "--check", action="store_true", help="only whether it can be raced: built, run, trained, its groups found"
+    )
     network.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -11,7 +11,6 @@ from tqdm import tqdm
 from catalyst_core.catalog import DATASETS, methods
 from catalyst_core.cli.report import aside, ledger_rows, ledger_table, print_json
 from catalyst_core.config import DataConfig, RaceConfig, Schedule, parse_method
-from catalyst_core.data import load_data
 from catalyst_core.engine import launcher
 from catalyst_core.errors import ConfigError, StoreUnavailableError, shown
 from catalyst_core.store import RaceInfo, Store, open_store
@@ -24,9 +23,9 @@ def race(options: argparse.Namespace) -> int:
     """Start a race; follow it unless --detach; print its ledger. 1 when a contender failed."""
     config = race_config(options)
     store = open_store(options.store)
-    if config.weights:
+    if config.brings_network:
         launcher.preflight(store, config)
-        _check_weights(config)
+        _try_network(config)
     race_id = launcher.start_race(store, config, options.priority)
     if options.detach:
         print(json.dumps({"race": race_id}) if options.json else race_id)
@@ -34,15 +33,15 @@ def race(options: argparse.Namespace) -> int:
     return follow(store, race_id, as_json=options.json)
 
 
-def _check_weights(config: RaceConfig) -> None:
-    """Every contender would fail of weights that do not fit: they are tried on the network before there is a race.
+def _try_network(config: RaceConfig) -> None:
+    """Every contender would fail of a network or weights that do not fit: they are tried before there is a race.
 
-    Raises as `build_network` and `load_data`.
+    Raises as `try_network`.
     """
-    from catalyst_core.training.network import build_network  # imports torch
+    from catalyst_core.training.report import try_network  # imports torch
 
     with aside():
-        build_network(config.contenders()[0], load_data(config.data))
+        try_network(config.contenders()[0])
 
 
 def follow(store: Store, race_id: str, *, as_json: bool) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, check_method, check_model
+from catalyst_core.catalog import DATASETS, DEFAULT_METHODS, MODELS, check_method, check_model
 from catalyst_core.config.base import Config, check_visible, sentence
 from catalyst_core.config.data import DataConfig
 from catalyst_core.config.method import NAMED, MethodConfig
@@ -70,6 +70,11 @@ class RaceConfig(Config):
         if any(not 0 <= seed < 2**31 for seed in self.seeds):
             raise ValueError("a seed is outside 0..2147483647")
         return self
+
+    @property
+    def brings_network(self) -> bool:
+        """Whether the network or its weights are not ours: whether they fit the images shows only where they are tried."""
+        return bool(self.weights) or self.model not in MODELS
 
     @classmethod
     def build(cls, **fields: Any) -> Self:

@@ -16,10 +16,22 @@ NETWORK_SECONDS = 180.0
 
 def network(config: RaceConfig) -> dict[str, Any]:
     """What `network --json` says of the network of this race. Raises as `asked`."""
+    return asked("network", _options(config), NETWORK_SECONDS)
+
+
+def check(config: RaceConfig) -> None:
+    """Try a network or weights that are not ours before there is a race: every contender would fail of the same.
+
+    Raises as `asked`.
+    """
+    asked("network", _options(config) | {"check": True}, NETWORK_SECONDS)
+
+
+def _options(config: RaceConfig) -> dict[str, Any]:
     data = {"dataset": config.data.name, "folder": config.data.folder, "image-size": config.data.image_size}
     given = data | {"model": config.model, "weights": config.weights, "fresh-head": config.fresh_head}
     more = {"normalisation": config.data.normalisation, "pruning-ratio": config.pruning_ratio}
-    return asked("network", given | more, NETWORK_SECONDS)
+    return given | more
 
 
 def asked(command: str, options: dict[str, Any], seconds: float) -> dict[str, Any]:

@@ -11,12 +11,14 @@ import torch
 from catalyst_core import cost
 from catalyst_core.certificate import LOSSLESS, logits
 from catalyst_core.config import ContenderConfig
-from catalyst_core.data import load_data
+from catalyst_core.data import Splits, load_data
+from catalyst_core.decisions import Decisions
 from catalyst_core.filters import find_groups
+from catalyst_core.groups import FilterGroups
 from catalyst_core.regularizers import build_regularizer
 from catalyst_core.surgery import remove_filters, zero_pruned
 from catalyst_core.training.loop import evaluate
-from catalyst_core.training.network import build_network
+from catalyst_core.training.network import Built, build_network
 
 TRIED = 16  # images of the trial
 
@@ -48,17 +50,22 @@ class NetworkReport:
         return asdict(self) | {"prunable_channels": sum(self.groups.values())}
 
 
+def try_network(config: ContenderConfig) -> tuple[str, ...]:
+    """What training begins with: build this contender's network, find its groups, choose what goes. Returns notes about it.
+
+    Raises as `report_network`.
+    """
+    return _begun(config)[1].notes
+
+
 def report_network(config: ContenderConfig) -> NetworkReport:
     """Of this contender's network on its data set; nothing is trained.
 
     Raises `DataError`, and `ConfigError` or one of its classes: unknown, does not run on the images, no group of channels that
     can be pruned, weights that do not fit.
     """
-    splits = load_data(config.data)
-    built = build_network(config, splits)
-    model, example, tried = built.model.eval(), splits.test_x[:1], splits.val_x[:TRIED]
-    groups = find_groups(model, example)
-    decisions = build_regularizer("none", groups, pruning_ratio=config.pruning_ratio).decisions()
+    splits, built, groups, decisions = _begun(config)
+    model, example, tried = built.model, splits.test_x[:1], splits.val_x[:TRIED]
     accuracy = evaluate(model, splits.val_x, splits.val_y).accuracy if config.weights and not config.fresh_head else None
     zero_pruned(groups, decisions)  # costs depend on shapes alone
     smaller = remove_filters(model, example, decisions)
@@ -84,3 +91,10 @@ def report_network(config: ContenderConfig) -> NetworkReport:
         validation_accuracy=accuracy,
         notes=(*splits.notes, *built.notes),
     )
+
+
+def _begun(config: ContenderConfig) -> tuple[Splits, Built, FilterGroups, Decisions]:
+    splits = load_data(config.data)
+    built = build_network(config, splits)
+    groups = find_groups(built.model.eval(), splits.test_x[:1])
+    return splits, built, groups, build_regularizer("none", groups, pruning_ratio=config.pruning_ratio).decisions()

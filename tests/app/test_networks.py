@@ -1,5 +1,8 @@
 """A network of one's own on the Race page: chosen, uploaded, looked at, and what is said when something is wrong."""
 
+import re
+
+import pytest
 import torch
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
@@ -40,6 +43,27 @@ def test_weights_that_do_not_fit_are_one_sentence(catalyst_home):
     assert not at.exception
     (error,) = at.error
     assert "of a network with 3 classes, these images have 10" in error.value
+
+
+@pytest.mark.parametrize(
+    ("label", "chosen", "said"),
+    [
+        ("Weights", "three.pt", "of a network with 3 classes, these images have 10"),
+        ("Model", "timm:vit_tiny_patch16_224", "does not run|cannot be built|no group"),
+    ],
+)
+def test_there_is_no_race_of_a_network_that_cannot_be_raced_and_the_form_stays(catalyst_home, store, label, chosen, said):
+    (catalyst_home / "models").mkdir(parents=True)
+    torch.save(build_model("cnn", 1, 8, 3, seed=0).state_dict(), catalyst_home / "models" / "three.pt")
+    at = healthy(run())
+    _named(at, "selectbox", label).select(chosen).run()
+    _named(at, "text_input", "Name").set_value("mine").run()
+    _named(at, "button", "Start race").click().run(timeout=200)
+    assert not at.exception
+    (error,) = at.error
+    assert re.search(said, error.value)
+    assert (_named(at, "selectbox", label).value, _named(at, "text_input", "Name").value) == (chosen, "mine")
+    assert list(store.races()) == []
 
 
 def test_a_network_with_weights_trains_no_dense_stage(catalyst_home):

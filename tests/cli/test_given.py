@@ -121,10 +121,15 @@ WRONG = {
 
 
 @pytest.mark.parametrize(
-    ("more", "said"), [("", "of a network with 3 classes"), ("--model resnet20", "does not fit the network")]
+    ("more", "said"),
+    [
+        ("--weights three.pt", "of a network with 3 classes"),
+        ("--weights three.pt --model resnet20", "does not fit the network"),
+        ("--model timm:vit_tiny_patch16_224", "timm:vit_tiny_patch16_224"),
+    ],
 )
-def test_there_is_no_race_with_weights_that_do_not_fit(models, store, capsys, more, said):
-    assert said in refusal(capsys, f"race --detach --weights three.pt {more}".split())
+def test_there_is_no_race_of_a_network_that_cannot_be_raced(models, store, capsys, more, said):
+    assert said in refusal(capsys, f"race --detach {more}".split())
     assert list(store.races()) == []
     assert main("race --detach --weights three.pt --fresh-head --json".split()) == 0
     assert [race.id for race in store.races()] == [json.loads(capsys.readouterr().out)["race"]]

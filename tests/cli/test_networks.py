@@ -1,6 +1,7 @@
 """`network`: the report as text and as JSON, wrong input as one sentence, and the same through a process of its own."""
 
 import json
+import re
 
 import pytest
 
@@ -26,6 +27,14 @@ def test_the_report_as_json_has_everything(capsys):
     assert report["macs_after"] < report["macs"]
 
 
+def test_a_check_says_that_it_can_be_raced_and_no_more(capsys):
+    assert main(["network", "--model", "torchvision:resnet18", "--check"]) == 0
+    assert capsys.readouterr().out.startswith("it can be raced")
+    assert main(["network", "--check", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"model": "cnn", "weights": "", "notes": []}
+
+
+@pytest.mark.parametrize("check", [[], ["--check"]])
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -36,10 +45,8 @@ def test_the_report_as_json_has_everything(capsys):
         (["--model", "timm:vit_tiny_patch16_224"], "does not run|cannot be built|no group"),
     ],
 )
-def test_wrong_input_is_one_sentence(capsys, words, said):
-    import re
-
-    assert re.search(said, refusal(capsys, ["network", *words]))
+def test_wrong_input_is_one_sentence(capsys, words, said, check):
+    assert re.search(said, refusal(capsys, ["network", *words, *check]))
 
 
 @pytest.fixture
