@@ -7,10 +7,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from catalyst_core.catalog import DATASETS
 from catalyst_core.cli.naming import named, one_run
-from catalyst_core.cli.racing import numbers
-from catalyst_core.cli.report import number, print_json, table
+from catalyst_core.cli.racing import numbers, subject
+from catalyst_core.cli.report import aside, number, print_json, table
 from catalyst_core.config import RaceConfig, Schedule, parse_method
 from catalyst_core.engine import analysis
 from catalyst_core.store import open_store
@@ -108,7 +107,7 @@ def budgets(options: argparse.Namespace) -> int:
     if result is None:
         from catalyst_core.engine.analyst import conduct  # imports numpy
 
-        with tqdm(bar_format="{desc} {n_fmt} of {total_fmt}|{bar}| {elapsed}", desc="budgets", total=1) as bar:
+        with tqdm(bar_format="{desc} {n_fmt} of {total_fmt}|{bar}| {elapsed}", desc="budgets", total=1) as bar, aside():
 
             def tell(done: int, steps: int) -> None:
                 bar.total, bar.n = steps, done
@@ -146,7 +145,7 @@ def rescale(options: argparse.Namespace) -> int:
 
     torch.set_num_threads(1)  # bit-identical runs need it
     started = time.perf_counter()
-    with tqdm(total=stages(config), bar_format="{desc} {n_fmt} of {total_fmt}|{bar}| {elapsed}") as bar:
+    with tqdm(total=stages(config), bar_format="{desc} {n_fmt} of {total_fmt}|{bar}| {elapsed}") as bar, aside():
 
         def tell(label: str) -> None:
             bar.set_description_str(label, refresh=False)
@@ -166,12 +165,9 @@ def rescale(options: argparse.Namespace) -> int:
 def rescale_config(options: argparse.Namespace) -> RaceConfig:
     """The options as a validated configuration. Raises ConfigError."""
     given = vars(options)
-    preset = DATASETS.get(options.dataset)
     return RaceConfig.build(
-        data={"name": options.dataset, "train_images": options.train_images},
-        model=options.model or (preset.model if preset else "cnn"),
+        **subject(options),
         methods=[parse_method(text) for text in options.methods.split(",")],
-        pruning_ratio=options.pruning_ratio,
         seeds=numbers(options.seeds, int, "--seeds"),
         schedule={name: given[name] for name in Schedule.model_fields if given.get(name) is not None},
     )

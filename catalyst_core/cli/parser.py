@@ -145,12 +145,9 @@ def _add_audit(subparsers: Any) -> None:
     sentence = "rescale filters without changing the function, train again, and see whether the same ones are kept"
     rescale = _add(kinds, "rescale", auditing.rescale, sentence, epilog=auditing.RESCALE_KEYS, **raw)
     usual = auditing.METHODS
-    rescale.add_argument("--dataset", default="digits", metavar="NAME", help="data set (default: digits)")
-    rescale.add_argument("--model", metavar="NAME", help="network (default: the one that suits the data set)")
+    _add_subject(rescale)
     rescale.add_argument("--methods", default=usual, metavar="LIST", help=f"comma-separated, as for race (default: {usual})")
     rescale.add_argument("--seeds", default="0,1,2", metavar="LIST", help="comma-separated (default: 0,1,2)")
-    ratio = _help(RaceConfig, "pruning_ratio", "0.5")
-    rescale.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=ratio)
     rescale.add_argument("--train-images", type=int, metavar="N", help=_help(DataConfig, "train_images"))
     for name in ("dense_epochs", "sparse_epochs"):
         rescale.add_argument(_flag(name), type=int, metavar="N", help=_help(Schedule, name))

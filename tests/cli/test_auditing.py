@@ -8,7 +8,7 @@ from catalyst_core.cli import main
 from catalyst_core.cli.report import table
 from catalyst_core.config import RaceConfig
 from catalyst_core.frames import audit_race
-from catalyst_core.store import Process, open_store
+from catalyst_core.store import Process
 from tests import synthetic
 from tests.cli.refusal import refusal
 
@@ -20,13 +20,6 @@ def printed(capsys, *words):
     said = capsys.readouterr()
     assert code == 0, said.err
     return said.out
-
-
-@pytest.fixture
-def store(catalyst_home):
-    opened = open_store()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -81,6 +74,12 @@ def test_audit_rescale_says_what_a_planting_did_to_each_method(capsys, catalyst_
 def test_audit_rescale_is_a_table(capsys, catalyst_home):
     lines = printed(capsys, "audit", "rescale", "--methods", "none", "--seeds", "3", *TINY).splitlines()
     assert [line.split()[0] for line in lines] == ["method", "none", "none"]
+
+
+def test_a_network_of_ones_own_is_audited_and_what_it_prints_is_not_in_the_json(capsys, printing):
+    given = ["--model", "printing", "--normalisation", "half", "--methods", "none", "--seeds", "3"]
+    found = json.loads(printed(capsys, "audit", "rescale", *given, *TINY, "--json"))
+    assert (found["model"], len(found["results"])) == ("printing", 2)
 
 
 def test_bench_audits_times_every_audit(capsys):

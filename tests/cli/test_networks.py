@@ -49,24 +49,6 @@ def test_wrong_input_is_one_sentence(capsys, words, said, check):
     assert re.search(said, refusal(capsys, ["network", *words, *check]))
 
 
-@pytest.fixture
-def printing(catalyst_home):
-    """A network that prints, when it is imported, built and run."""
-    (catalyst_home / "code").mkdir(parents=True)
-    (catalyst_home / "code" / "printing_network.py").write_text(
-        "from torch import nn\n"
-        "print('imported')\n"
-        "class Net(nn.Sequential):\n"
-        "    def __init__(self, classes):\n"
-        "        print('built')\n"
-        "        super().__init__(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, classes))\n"
-        "    def forward(self, x):\n"
-        "        print('run')\n"
-        "        return super().forward(x)\n"
-    )
-    (catalyst_home / "catalyst.toml").write_text('path = ["code"]\n[models]\nprinting = "printing_network:Net"\n')
-
-
 def test_what_a_network_prints_is_not_in_the_report(printing, capsys):
     assert main(["network", "--model", "printing", "--json"]) == 0
     said = capsys.readouterr()
