@@ -77,21 +77,25 @@ class RaceConfig(Config):
         return bool(self.weights) or self.model not in MODELS
 
     @classmethod
-    def build(cls, **fields: Any) -> Self:
-        """Validate; raise one `ConfigError` sentence (what, where, allowed) for the first thing that is wrong."""
+    def described(cls, **fields: Any) -> Self:
+        """A race to look at, which may name methods, networks and settings that cannot be raced here. Raises as `build`."""
         try:
             config = cls(**fields)
         except ValidationError as error:
             raise ConfigError(sentence(error)) from None
+        for where, text in (("title", config.title), ("data.folder", config.data.folder), ("weights", config.weights)):
+            check_visible(where, text)
+        return config
+
+    @classmethod
+    def build(cls, **fields: Any) -> Self:
+        """Validate; raise one `ConfigError` sentence (what, where, allowed) for the first thing that is wrong."""
+        config = cls.described(**fields)
         if config.data.is_own:  # what it trains, and how, is not ours to check
-            check_visible("title", config.title)
             return config
-        # What follows is not part of the model: races that were stored before it was refused, or elsewhere, must stay readable.
         check_model(config.model)
         for method in config.methods:
             check_method(method.name)
-        for where, text in (("title", config.title), ("data.folder", config.data.folder), ("weights", config.weights)):
-            check_visible(where, text)
         if config.data.image_size is not None and config.data.name != "folder":
             side = DATASETS[config.data.name].size
             raise ConfigError(f"data.image_size is for 'folder': the images of {config.data.name} are {side} x {side} pixels")

@@ -203,7 +203,7 @@ class Archive:
         if any(run.parent not in (None, *ids) for run in race.runs):
             raise self._refused("a contender was forked from one that is not in it")
         try:
-            RaceConfig.build(**race.config.model_dump())
+            RaceConfig.described(**race.config.model_dump())
         except ConfigError as error:
             raise self._refused(str(error)) from None
 

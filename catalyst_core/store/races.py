@@ -112,7 +112,7 @@ class Races(Database):
     def rename(self, race_id: str, title: str) -> None:
         """Give a race another title (at most 120 characters). Raises ConfigError, NotFoundError."""
         race = self.race(race_id)
-        body = RaceConfig.build(**race.config.model_dump() | {"title": title.strip()}).model_dump_json()
+        body = RaceConfig.described(**race.config.model_dump() | {"title": title.strip()}).model_dump_json()
         with self._write() as (connection, _):
             connection.execute(update(races).where(races.c.id == race.id).values(config=body))
 

@@ -23,6 +23,12 @@ def config(**changes):
     return RaceConfig.build(**{"methods": methods, **changes})
 
 
+def gone():
+    """A race of what this machine does not have any more: the owner's method and network, a setting that is refused now."""
+    data = {"name": "digits", "image_size": 16}
+    return RaceConfig.described(methods=[{"name": "ridge"}], model="mine", data=data, title="before")
+
+
 def logged(step, **changes):
     """Training numbers at a step."""
     numbers = dict.fromkeys(("epoch", "loss", "penalty", "strength", "learning_rate"), 0.5)
@@ -69,17 +75,17 @@ def steps(store, run_id, kind="step"):
 FILES = {"pruned.pt": b"small", "checkpoints/cut.pt": b"whole", "checkpoints/other.pt": b"for a fork"}
 
 
-def travelled(store):
-    """A finished race whose first contender has a past with a roll-back's gap, a fork, and files."""
-    made = store.race(store.create_race(config(title="mine", methods=[{"name": "l1"}])))
+def travelled(store, race=None):
+    """A finished race whose first contender has a past with a roll-back's gap, a fork unless it is given, and files."""
+    made = store.race(store.create_race(race or config(title="mine", methods=[{"name": "l1"}])))
     run = made.runs[0].id
     assert store.claim(run, ME, slots=1) == 0
     look = looked(3, histogram=(4,) + (0,) * 95)
     first = [GroupsFound(step=0, names=("a",), sizes=(4,), key="groups"), begun(), keyed(2, loss=float("nan")), look]
     store.append(run, [*first, kept("other", 4), kept("cut", 5, reason="before the cut")])
-    fork = store.fork(run, "cut", "again")
-    assert store.claim(fork, OTHER, slots=9) == 0
-    for one in (run, fork):
+    both = [run] if race else [run, store.fork(run, "cut", "again")]
+    assert race or store.claim(both[1], OTHER, slots=9) == 0
+    for one in both:
         store.append(one, [Finished(step=80, ledger={"macs": 7, "validation": {"dense": 0.5}})])
     for name, content in FILES.items():
         path = store.run_folder(run) / name

@@ -8,7 +8,7 @@ import pytest
 
 from catalyst_core.errors import ArchiveError, StoreError
 from catalyst_core.store import adoption, archive, open_store
-from tests.store.made import config, travelled
+from tests.store.made import config, gone, travelled
 
 PROVENANCE = {"command": "python -m catalyst_core race", "packed": "2026-11-24T00:00:00+00:00"}
 
@@ -49,6 +49,14 @@ def test_an_adopted_race_is_the_one_that_was_packed(store, race, packed, tmp_pat
     assert found.runs[0].bytes == other.sizes().files == len(b"small" + b"whole" + b"dense")
     other.delete_race(race.id)
     assert other.sizes().files == 0
+    other.close()
+
+
+def test_a_race_of_what_cannot_be_raced_here_is_adopted_to_be_looked_at(store, tmp_path):
+    race, file = travelled(store, gone()), io.BytesIO()
+    store.pack(store.packed(race.id, PROVENANCE), file)
+    other = open_store(str(tmp_path / "other" / "races.db"))
+    assert other.race(other.adopt(file)).config == gone()
     other.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 from catalyst_core.errors import ConfigError, NotFoundError, RunFinishedError
 from catalyst_core.events import Command, Evaluated, FiltersMeasured, Finished, Noted, StageStarted, StateChanged, pack
 from catalyst_core.store import Process, open_store
-from tests.store.made import ME, OTHER, config, logged
+from tests.store.made import ME, OTHER, config, gone, logged
 
 
 def test_a_race_comes_back_as_it_was_made(store):
@@ -167,6 +167,14 @@ def test_renaming_keeps_the_rest_of_the_configuration(store, race):
     assert renamed.config.methods == race.config.methods
     with pytest.raises(ConfigError, match="title"):
         store.rename(race.id, "x" * 121)
+
+
+def test_a_race_of_what_cannot_be_raced_here_is_renamed_all_the_same(store):
+    race_id = store.create_race(gone())
+    store.rename(race_id, "as it was")
+    assert store.race(race_id).config == gone().model_copy(update={"title": "as it was"})
+    with pytest.raises(ConfigError, match="title"):
+        store.rename(race_id, "hidden \u202e text")
 
 
 def test_a_failed_transaction_leaves_nothing_half_made(store, race, run):
