@@ -34,12 +34,12 @@ def setup(store: Store, newest: RaceInfo | None) -> None:
     st.session_state["form_open"] = True
     with st.sidebar:
         st.subheader("New race")
-        main, button, more = st.container(), st.container(), st.container()
+        main, said, button, more = (st.container() for _ in range(4))
         base = base_race(store)
         values = forms.setup_form(main, more, base.config if base else RaceConfig(), base.id if base else "")
-        with button:
-            reason = access.why_not()
-            if st.button("Start race", type="primary", width="stretch", disabled=bool(reason), help=reason or None):
+        reason = access.why_not()
+        if button.button("Start race", type="primary", width="stretch", disabled=bool(reason), help=reason or None):
+            with said:  # in sight also where the button is at the lower edge of the screen
                 start(store, values)
                 context.say()
     st.title("Race pruning methods against each other")
