@@ -20,8 +20,9 @@ from catalyst_core.cli import (
     racing,
     steering,
 )
+from catalyst_core.cli.options import add_subject, described, flag, metavar, positive, whole
 from catalyst_core.config import DataConfig, MethodConfig, RaceConfig, Schedule
-from catalyst_core.errors import SHOWN, shown
+from catalyst_core.errors import SHOWN
 
 EXAMPLES = """\
 examples:
@@ -34,12 +35,9 @@ examples:
 
 The dashboard (`streamlit run app/main.py`) shows the same races: both read one store."""
 
-
-NETWORKS = "network: ours, registered, torchvision:NAME or timm:NAME (default: the one that suits the data set)"
 RACE = ("RACE", "the race's id, or the beginning of it")
 RACE_OR_RUN = ("RACE|RUN", "a race's id or the beginning of it, for all its contenders; or the id of one run")
 PRIORITY = "-100 to 100: the larger, the sooner a queued contender starts"
-LONGEST_NUMBER = 10  # characters
 
 
 class _Parser(argparse.ArgumentParser):
@@ -78,7 +76,7 @@ def _add_network(subparsers: Any) -> None:
     sentence = "what can be pruned of a network, what cannot and why, its costs, and a trial of the cut"
     network = subparsers.add_parser("network", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
     network.set_defaults(command=networks.network)
-    _add_subject(network)
+    add_subject(network)
     network.add_argument(
         "--check", action="store_true", help="only whether it can be raced: built, run, trained, its groups found"
     )
@@ -87,7 +85,7 @@ def _add_network(subparsers: Any) -> None:
 
 def _add_looks(subparsers: Any) -> None:
     listed = _add(subparsers, "list", commands.list_races, "all races, newest first")
-    listed.add_argument("--limit", type=_positive, metavar="N", help="only the N newest")
+    listed.add_argument("--limit", type=positive, metavar="N", help="only the N newest")
     sentence = "one race: states, workers, checkpoints, changes, ledger; and how to go on"
     _add(subparsers, "show", commands.show, sentence, race=RACE_OR_RUN)
     export = _add(subparsers, "export", commands.export, "figures, their numbers and the ledger as files", race=RACE)
@@ -102,7 +100,7 @@ def _add_archives(subparsers: Any) -> None:
     packed = _add(subparsers, "pack", archives.pack, "a finished race as one file, for another store", race=RACE)
     packed.add_argument("--out", required=True, metavar="FILE", help="the file to make, such as mine.race")
     packed.add_argument("--as", dest="new_id", default="", metavar="ID", help="the id that it has there (default: its own)")
-    packed.add_argument("--looks", type=_positive, metavar="N", help="thin the looks at the filters, the N newest stay dense")
+    packed.add_argument("--looks", type=positive, metavar="N", help="thin the looks at the filters, the N newest stay dense")
     without = "leave out some of pruned,dense,checkpoints: the networks of the race (default: none)"
     packed.add_argument("--without", default="", metavar="LIST", help=without)
     packed.add_argument("--note", default="", metavar="TEXT", help="where it comes from, for whoever opens it")
@@ -126,11 +124,11 @@ def _add_steering(subparsers: Any) -> None:
     changed.add_argument("--contender", metavar="LABEL", help="only the contenders of this label, as `show` names them")
     fork = _add(subparsers, "fork", steering.fork, "start a new contender from a kept checkpoint", race=("RUN", "a run's id"))
     fork.add_argument("checkpoint", metavar="CHECKPOINT", help="its name, or the beginning of it, as `show` lists them")
-    fork.add_argument("--as", dest="name", required=True, metavar="NAME", help=_help(MethodConfig, "variant"))
+    fork.add_argument("--as", dest="name", required=True, metavar="NAME", help=described(MethodConfig, "variant"))
     fork.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting to change there (repeatable)")
     fork.add_argument("--detach", action="store_true", help="do not wait for the end")
     moved = _add(subparsers, "priority", steering.priority, "move queued contenders in the queue", race=RACE_OR_RUN)
-    moved.add_argument("priority", type=_whole, metavar="N", help=PRIORITY)
+    moved.add_argument("priority", type=whole, metavar="N", help=PRIORITY)
 
 
 def _add_audit(subparsers: Any) -> None:
@@ -145,12 +143,12 @@ def _add_audit(subparsers: Any) -> None:
     sentence = "rescale filters without changing the function, train again, and see whether the same ones are kept"
     rescale = _add(kinds, "rescale", auditing.rescale, sentence, epilog=auditing.RESCALE_KEYS, **raw)
     usual = auditing.METHODS
-    _add_subject(rescale)
+    add_subject(rescale)
     rescale.add_argument("--methods", default=usual, metavar="LIST", help=f"comma-separated, as for race (default: {usual})")
     rescale.add_argument("--seeds", default="0,1,2", metavar="LIST", help="comma-separated (default: 0,1,2)")
-    rescale.add_argument("--train-images", type=int, metavar="N", help=_help(DataConfig, "train_images"))
+    rescale.add_argument("--train-images", type=int, metavar="N", help=described(DataConfig, "train_images"))
     for name in ("dense_epochs", "sparse_epochs"):
-        rescale.add_argument(_flag(name), type=int, metavar="N", help=_help(Schedule, name))
+        rescale.add_argument(flag(name), type=int, metavar="N", help=described(Schedule, name))
 
 
 def _add_bench(subparsers: Any) -> None:
@@ -172,7 +170,7 @@ def _add_bench(subparsers: Any) -> None:
     fed = kinds.add_parser("data", help=sentence, description=sentence[0].upper() + sentence[1:] + ".")
     fed.set_defaults(command=benching.feeding)
     fed.add_argument("--dataset", metavar="NAME", help="data set (default: made-up images like CIFAR-10's)")
-    fed.add_argument("--folder", default="", metavar="PATH", help=_help(DataConfig, "folder"))
+    fed.add_argument("--folder", default="", metavar="PATH", help=described(DataConfig, "folder"))
     fed.add_argument("--steps", type=int, default=50, metavar="N", help="timed steps a preset (default: 50)")
     fed.add_argument("--threads", type=int, default=1, metavar="N", help="torch threads (default: 1)")
     fed.add_argument("--json", action="store_true", help="print one JSON object")
@@ -203,7 +201,7 @@ def _add_ledger(kinds: Any) -> None:
     sentence = "instead of the suite's: its own schedule, the contenders of the suite's first task, no studies, no audits"
     ledger.add_argument("--dataset", metavar="NAME", help=f"data set {sentence}")
     for name, kind in {"folder": str, "train_images": int}.items():
-        ledger.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=f"with --dataset: {_help(DataConfig, name)}")
+        ledger.add_argument(flag(name), type=kind, metavar=metavar(kind), help=f"with --dataset: {described(DataConfig, name)}")
     ledger.add_argument("--model", metavar="NAME", help="with --dataset: network (default: the one that suits it)")
     ledger.add_argument("--report-only", action="store_true", help="race nothing: the report on what is there")
     ledger.add_argument("--json", action="store_true", help="print the ledger as one JSON object")
@@ -239,10 +237,10 @@ def _add_race(subparsers: Any) -> None:
         epilog=_vocabulary(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_subject(race)
+    add_subject(race)
     usual = ",".join(DEFAULT_METHODS)
     race.add_argument("--methods", default=usual, metavar="LIST", help=f"comma-separated (default: {usual})")
-    race.add_argument("--macs-ratio", type=float, metavar="R", help=_help(RaceConfig, "macs_ratio"))
+    race.add_argument("--macs-ratio", type=float, metavar="R", help=described(RaceConfig, "macs_ratio"))
     race.add_argument("--seed", "--seeds", dest="seeds", default="0", metavar="LIST", help="seed, or several: 0,1,2 (default: 0)")
     race.add_argument(
         "--strength",
@@ -251,64 +249,25 @@ def _add_race(subparsers: Any) -> None:
         metavar="METHOD=LIST",
         help="strength of a method; several values make several contenders: l1=0.003,0.01 (repeatable)",
     )
-    race.add_argument("--start-ratio", type=float, metavar="C", help=_help(MethodConfig, "start_ratio"))
+    race.add_argument("--start-ratio", type=float, metavar="C", help=described(MethodConfig, "start_ratio"))
     race.add_argument("--solver", metavar="NAME", help="proximal or subgradient, for every regularizer (default: proximal)")
     race.add_argument("--magnitude", metavar="NAME", help="response, folded or weight, for every method (default: response)")
     race.add_argument("--allocation", metavar="NAME", help="uniform or global, for every method (default: uniform)")
     recoveries = "full or adapters: how smaller networks are fine-tuned, for every method that cuts channels (default: full)"
     race.add_argument("--recovery", metavar="NAME", help=recoveries)
-    race.add_argument("--canonicalize", action="store_true", help=_help(MethodConfig, "canonicalize"))
+    race.add_argument("--canonicalize", action="store_true", help=described(MethodConfig, "canonicalize"))
     for name in ("train_images", "batch_size"):
-        race.add_argument(_flag(name), type=int, metavar="N", help=_help(DataConfig, name))
-    race.add_argument("--augment", nargs="?", const="shift_flip", metavar="PRESET", help=_help(DataConfig, "augment"))
+        race.add_argument(flag(name), type=int, metavar="N", help=described(DataConfig, name))
+    race.add_argument("--augment", nargs="?", const="shift_flip", metavar="PRESET", help=described(DataConfig, "augment"))
     race.add_argument("--no-augment", dest="augment", action="store_const", const="none", help="the same as --augment none")
     for name, field in Schedule.model_fields.items():
         if name != "recalibrate":
             kind = int if name.endswith("epochs") else float
-            race.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(Schedule, name, field.default))
+            race.add_argument(flag(name), type=kind, metavar=metavar(kind), help=described(Schedule, name, field.default))
     race.add_argument("--no-recalibrate", action="store_true", help="leave the BatchNorm statistics after the cut as they are")
-    race.add_argument("--priority", type=_whole, default=0, metavar="N", help=f"{PRIORITY} (default: 0)")
-    race.add_argument("--title", default="", help=_help(RaceConfig, "title"))
+    race.add_argument("--priority", type=whole, default=0, metavar="N", help=f"{PRIORITY} (default: 0)")
+    race.add_argument("--title", default="", help=described(RaceConfig, "title"))
     race.add_argument("--detach", action="store_true", help="print the race's id and do not wait for the end")
-
-
-def _add_subject(parser: argparse.ArgumentParser) -> None:
-    """What `racing.subject` reads: images, network, weights and the share that goes."""
-    parser.add_argument("--dataset", default="digits", metavar="NAME", help="data set (default: digits)")
-    for name, kind in {"folder": str, "image_size": int}.items():
-        parser.add_argument(_flag(name), type=kind, metavar=_metavar(kind), help=_help(DataConfig, name))
-    parser.add_argument("--model", metavar="NAME", help=NETWORKS)
-    parser.add_argument("--weights", default="", metavar="FILE", help=_help(RaceConfig, "weights"))
-    parser.add_argument("--fresh-head", action="store_true", help=_help(RaceConfig, "fresh_head"))
-    parser.add_argument("--normalisation", metavar="NAME", help=_help(DataConfig, "normalisation"))
-    parser.add_argument("--pruning-ratio", type=float, default=0.5, metavar="R", help=_help(RaceConfig, "pruning_ratio", "0.5"))
-
-
-def _whole(text: str) -> int:
-    """A whole number that is short enough to be one."""
-    if len(text) > LONGEST_NUMBER or not text.removeprefix("-").isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number, not {shown(text)}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {number}")
-    return number
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _metavar(kind: type) -> str:
-    return {int: "N", float: "X", str: "PATH"}[kind]
-
-
-def _help(model: Any, name: str, default: Any = None) -> str:
-    said = str(model.model_fields[name].description).replace("%", "%%")
-    return said if default is None else f"{said} (default: {default})"
 
 
 def _vocabulary() -> str:
