@@ -4,6 +4,7 @@ import pytest
 
 from catalyst_core.engine import launcher
 from catalyst_core.store import open_store
+from tests.owned import register
 
 
 @pytest.fixture(autouse=True)
@@ -23,11 +24,10 @@ def store(catalyst_home):
 @pytest.fixture
 def printing(catalyst_home):
     """A network that prints, when it is imported, built and run."""
-    (catalyst_home / "code").mkdir(parents=True)
-    (catalyst_home / "code" / "printing_network.py").write_text(
+    code = (
         "from torch import nn\n"
         "print('imported')\n"
-        "class Net(nn.Sequential):\n"
+        "class Printing(nn.Sequential):\n"
         "    def __init__(self, classes):\n"
         "        print('built')\n"
         "        super().__init__(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, classes))\n"
@@ -35,4 +35,4 @@ def printing(catalyst_home):
         "        print('run')\n"
         "        return super().forward(x)\n"
     )
-    (catalyst_home / "catalyst.toml").write_text('path = ["code"]\n[models]\nprinting = "printing_network:Net"\n')
+    register(catalyst_home, "printing_network", code, ("Printing",))

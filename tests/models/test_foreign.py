@@ -9,6 +9,7 @@ from catalyst_core import libraries
 from catalyst_core.errors import ConfigError, NetworkError
 from catalyst_core.filters import find_groups
 from catalyst_core.models import build_model
+from tests.owned import register
 
 
 def test_the_names_read_from_the_sources_are_those_that_the_libraries_list():
@@ -59,8 +60,7 @@ FAILING = ("failing", "text", "wanting", "leaving", "lines", "Scripted")
 @pytest.fixture
 def factories(catalyst_home):
     """Factories of the owner's: one that works, and others."""
-    (catalyst_home / "code").mkdir(parents=True)
-    (catalyst_home / "code" / "own_networks.py").write_text(
+    code = (
         "import torch\n"
         "from torch import nn\n"
         "def small(classes):\n    return nn.Sequential(nn.Flatten(), nn.LazyLinear(classes))\n"
@@ -71,8 +71,7 @@ def factories(catalyst_home):
         "def lines():\n    raise KeyError('one\\x1b[31m\\ntwo')\n"
         "class Scripted(torch.jit.ScriptModule):\n    pass\n"
     )
-    names = "".join(f"{name.lower()} = 'own_networks:{name}'\n" for name in ("small", *FAILING))
-    (catalyst_home / "catalyst.toml").write_text(f'path = ["code"]\n[models]\n{names}')
+    register(catalyst_home, "own_networks", code, ("small", *FAILING))
 
 
 def test_a_factory_is_called_with_what_it_takes(factories):

@@ -13,6 +13,7 @@ from catalyst_core.models import build_model
 from catalyst_core.training import Folders, load_pruned, train
 from catalyst_core.training.network import build_network
 from catalyst_core.training.report import report_network
+from tests.owned import register
 from tests.training.lives import Lives, same_weights, told
 from tests.training.tiny import contender
 
@@ -153,8 +154,7 @@ def test_a_network_of_torchvision_is_trained_cut_and_loaded(record):
 @pytest.fixture
 def owned(catalyst_home):
     """A factory for each thing that can be wrong, and the README's regularizer."""
-    (catalyst_home / "code").mkdir(parents=True)
-    (catalyst_home / "code" / "given_networks.py").write_text(
+    code = (
         "import torch\n"
         "from torch import nn\n"
         "class Two(nn.Module):\n"
@@ -164,9 +164,8 @@ def owned(catalyst_home):
         "    def forward(self, x): return self.c(x).mean((2, 3)), x\n"
         "def five(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 5))\n"
     )
-    names = "".join(f"{name.lower()} = 'given_networks:{name}'\n" for name in ("Two", "Pair", "five"))
     ridge = '[regularizers.ridge]\nclass = "docs.own_regularizer:Ridge"\nstrength = 0.5\n'
-    (catalyst_home / "catalyst.toml").write_text(f'path = ["code"]\n[models]\n{names}{ridge}')
+    register(catalyst_home, "given_networks", code, ("Two", "Pair", "five"), ridge)
 
 
 @pytest.mark.parametrize(
