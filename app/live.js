@@ -24,12 +24,15 @@ const cell = (root, name) => {
   return found;
 };
 
+// A figure that is purged in the middle of a paint would fail at the paint's next step.
+const leave = (place) => Promise.resolve(place.__painting).then(() => window.Plotly?.purge(place.children[1]));
+
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector('.catalyst-live');
   const figures = JSON.parse(new TextDecoder().decode(data));
   load().then((Plotly) => {
     for (const gone of root.querySelectorAll('[data-figure]')) {
-      if (!(gone.dataset.figure in figures)) { Plotly.purge(gone.children[1]); gone.remove(); }
+      if (!(gone.dataset.figure in figures)) { leave(gone); gone.remove(); }
     }
     for (const [name, figure] of Object.entries(figures)) {
       const place = cell(root, name);
@@ -41,9 +44,10 @@ export default function ({ data, parentElement }) {
       plot.setAttribute('aria-label', `${figure.title}. ${figure.caption}`);
       plot.style.height = `${figure.layout.height ?? 320}px`;
       place.__version = figure.v;
-      Plotly.react(plot, figure.data, figure.layout, config(name))
-        .then(() => { place.dataset.painted = Number(place.dataset.painted ?? 0) + 1; });
+      place.__painting = Plotly.react(plot, figure.data, figure.layout, config(name))
+        .then(() => { place.dataset.painted = Number(place.dataset.painted ?? 0) + 1; })
+        .catch((error) => { if (place.isConnected) console.error(error); });
     }
   }).catch((error) => { root.textContent = `The figures cannot be drawn: ${error.message}. Reload the page.`; });
-  return () => root.querySelectorAll('[data-figure] > div').forEach((plot) => window.Plotly?.purge(plot));
+  return () => root.querySelectorAll('[data-figure]').forEach(leave);
 }
