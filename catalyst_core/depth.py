@@ -202,6 +202,9 @@ class DepthCut(Regularizer):
                 stays[layer.rows[layer.rows >= 0]] = True
         return stays
 
+    def _staying(self, magnitudes: Vector) -> NDArray[np.bool_]:
+        return self._kept(magnitudes)  # whole layers go
+
     def _thresholds(self, magnitudes: Vector, kept: NDArray[np.bool_]) -> list[float | None]:
         return [None] * len(self.groups)
 

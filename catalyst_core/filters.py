@@ -97,6 +97,15 @@ def _group(model: nn.Module, coupling: Coupling, kind: Magnitude) -> FilterGroup
         readers.append(
             Part(module.weight, torch.from_numpy(slot.rows), torch.from_numpy(slot.channels), dim, name=f"{slot.module}.weight")
         )
+    shares = tuple({tuple(members): members for members in coupling.shares.values()}.values())
     return FilterGroup(
-        coupling.name, coupling.size, kind, tuple(measured), tuple(cut), tuple(readers), tuple(folds), coupling.inhomogeneous
+        coupling.name,
+        coupling.size,
+        kind,
+        tuple(measured),
+        tuple(cut),
+        tuple(readers),
+        tuple(folds),
+        coupling.inhomogeneous,
+        shares,
     )

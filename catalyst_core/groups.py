@@ -15,7 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from catalyst_core.config import Magnitude
@@ -83,6 +85,7 @@ class FilterGroup:
     readers: tuple[Part, ...]
     folds: tuple[Fold, ...] = ()
     inhomogeneous: str | None = field(default=None)  # why no function-preserving rescaling exists
+    shares: tuple[NDArray[np.int64], ...] = ()  # channels of each layer that has some of them: one of each has to stay
 
     def squares(self) -> Tensor:
         """(C,) n_i^2, differentiable; float64, as the squares of small numbers underflow."""

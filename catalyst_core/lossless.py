@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from catalyst_core.coupling import BatchNorm, Coupling, arguments, output_dim, tensors
+from catalyst_core.decisions import spare
 from catalyst_core.slicing import slice_channels
 
 TOLERANCE = 1e-9  # of what the channels do to the outputs, in float64: above rounding, below any constant left over
 UNTESTED = "its channels have no effect on the outputs, so a cut cannot be tested"
+RIGID = "every channel of it is the only one of some layer, and a cut keeps at least one of every layer"
 KEPT = (0.35, 0.7)  # share of the first and of the second half that stays
 
 
@@ -46,17 +48,21 @@ def lossy_groups(model: nn.Module, example_inputs: Any, couplings: Sequence[Coup
     twin = _Twin.of(model, [_noise(one) for one in arguments(example_inputs)])
     good = [one for one in couplings if not one.suspects]
     alone = [one for one in couplings if one.suspects]
-    if good and _difference(twin, {one.name: _some(one.size) for one in good}, good) is not None:
+    if good and _difference(twin, {one.name: _some(one) for one in good}, good) is not None:
         alone = list(couplings)
     return {one.name: reason for one in alone if (reason := _fault(twin, one))}
 
 
 def _fault(twin: _Twin, coupling: Coupling) -> str | None:
     """Why this one is lossy: tried with some channels gone, and with one at either end, to find code that counts channels."""
-    places = np.arange(coupling.size)
-    if reason := _difference(twin, {coupling.name: _some(coupling.size)}, [coupling]):
+    places, shares = np.arange(coupling.size), coupling.shares.values()
+    some = _some(coupling)
+    if some.all():
+        return RIGID
+    if reason := _difference(twin, {coupling.name: some}, [coupling]):
         return reason
-    ends = (_difference(twin, {coupling.name: kept}, [coupling]) for kept in (places > 0, places < coupling.size - 1))
+    outer = [kept for kept in (places > 0, places < coupling.size - 1) if all(kept[members].any() for members in shares)]
+    ends = (_difference(twin, {coupling.name: kept}, [coupling]) for kept in outer)
     return next((reason for reason in ends if reason not in (None, UNTESTED)), None)
 
 
@@ -91,11 +97,16 @@ def _noise(example: Any) -> Any:
     return torch.randn((2, *example.shape[1:]), generator=generator, dtype=torch.float64)
 
 
-def _some(size: int) -> NDArray[np.bool_]:
-    """(C,) which channels stay: at least one does, and at least one does not."""
+def _some(coupling: Coupling) -> NDArray[np.bool_]:
+    """(C,) which channels stay: at least one of each layer does, and at least one does not, unless all have to stay."""
+    size, shares = coupling.size, coupling.shares.values()
     rng = np.random.default_rng(size)
     kept = rng.random(size) < np.where(np.arange(size) < size / 2, *KEPT)
     kept[rng.permutation(size)[:2]] = True, False
+    kept = spare(kept, shares, rng.random(size))
+    if kept.all():
+        needed = {int(members[0]) for members in shares if len(members) == 1}
+        kept[next((place for place in range(size) if place not in needed), size) :][:1] = False
     return kept
 
 

@@ -28,7 +28,7 @@ from torch import nn
 from torch.nn.modules.conv import _ConvNd
 
 from catalyst_core.catalog import METHODS
-from catalyst_core.decisions import Decisions
+from catalyst_core.decisions import Decisions, spare_layers
 from catalyst_core.errors import NetworkError, told
 from catalyst_core.groups import FilterGroup, all_decayed
 from catalyst_core.regularizers import Regularizer, Settings, refuse_no_groups
@@ -91,14 +91,14 @@ class Peer(Regularizer):
 
     def decisions(self) -> Decisions:
         """What a pruner of the same kind, told how many channels of each group go, would cut now; nothing is cut."""
-        kept = [torch.ones(size, dtype=torch.bool) for size in self.bank.sizes]
+        kept = [np.ones(size, dtype=bool) for size in self.bank.sizes]
         with self._asking():
             pruner = self._build(self._ratios())
             for group in pruner.step(interactive=True):
                 if (found := self._placed(pruner, group)) is not None:  # else one that `find_groups` left out, which stays
                     place, channels, _ = found
                     kept[place][channels] = False
-        return Decisions({group.name: mask for group, mask in zip(self.groups, kept, strict=True)})
+        return Decisions.of(self.groups, spare_layers(np.concatenate(kept), self._magnitudes(), self.groups))
 
     def state_dict(self) -> dict[str, Any]:
         """With the coefficients that have grown."""

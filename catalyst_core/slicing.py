@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from catalyst_core.coupling import BatchNorm, Convolution, Coupling, Index, is_grouped, output_dim
+from catalyst_core.errors import BudgetError
 
 Lost = dict[str, set[int]]  # layer -> slices that go
 
@@ -17,6 +18,7 @@ def slice_channels(model: nn.Module, couplings: Mapping[str, Coupling], kept: Ma
     """The copy: every layer loses the rows and columns that any group took from it, all at once.
 
     `kept` maps names of couplings to (C,) bool. At once, because indices would shift from one cut to the next.
+    Raises `BudgetError` where a layer would be left with no channel.
     """
     rows: Lost = {}
     columns: Lost = {}
@@ -28,6 +30,8 @@ def slice_channels(model: nn.Module, couplings: Mapping[str, Coupling], kept: Ma
     for name in rows | columns:
         module = model.get_submodule(name)
         for kind, keep in _cuts(module, rows.get(name, set()), columns.get(name, set())).items():
+            if not all(map(len, keep.values())):
+                raise BudgetError(f"layer {name!r}: a cut has to keep at least one of its channels, these decisions keep none")
             tensor = getattr(module, kind)
             if tensor is not None:
                 ready[id(tensor)] = _sliced(tensor, keep)

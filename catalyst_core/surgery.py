@@ -33,7 +33,7 @@ def remove_filters(model: nn.Module, example_inputs: Any, decisions: Decisions) 
 
     Warns when some channels were undecided (D_i n_i > 0) as the decisions were taken: that cut is not lossless.
     Raises `ConfigError` when a decision names a group that the model does not have or has another number of channels,
-    `BudgetError` when it would leave a group without any, `LossyGroupError` when the group's channels cannot be removed
+    `BudgetError` when it would leave a group or a layer without any, `LossyGroupError` when its channels cannot be removed
     without changing the function (see `find_groups(...).skipped`; `TiedParametersError` where layers share a parameter), and
     what `find_groups` raises.
     """

@@ -3,6 +3,7 @@
 # C = channels of a group, M = slices of one layer that belong to the group
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,16 @@ class Coupling:
     inhomogeneous: str | None  # why its channels cannot be rescaled without changing the function
     suspects: tuple[str, ...] = ()  # what may keep a silent channel from being read as zero; a test decides
     tied: bool = False  # refused because a layer shares a parameter with another
+
+    @cached_property
+    def shares(self) -> dict[tuple[str, str], Index]:
+        """(layer, "outputs" or "inputs") -> its channels, where it has some and not all: no cut may leave it with none."""
+        found: dict[tuple[str, str], list[Index]] = {}
+        for side, slots in (("outputs", self.outputs), ("inputs", self.readers)):
+            for slot in slots:
+                found.setdefault((slot.module, side), []).append(slot.channels)
+        channels = {place: np.unique(np.concatenate(each)) for place, each in found.items()}
+        return {place: members for place, members in channels.items() if len(members) < self.size}
 
 
 @dataclass(frozen=True)

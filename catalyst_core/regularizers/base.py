@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from catalyst_core import audits
 from catalyst_core.allocation import Allocator, Counts
 from catalyst_core.catalog import METHODS
-from catalyst_core.decisions import Decisions, keep_largest
+from catalyst_core.decisions import Decisions, keep_largest, spare_layers
 from catalyst_core.errors import ConfigError
 from catalyst_core.groups import FilterGroup, decay_groups
 from catalyst_core.regularizers.bank import FilterBank, Vector
@@ -173,7 +173,7 @@ class Regularizer:
     def measure(self) -> Measurement:
         """Magnitudes, margins and what would stay if it were decided now."""
         magnitudes = self._magnitudes()
-        kept = self._kept(magnitudes)
+        kept = self._staying(magnitudes)
         thresholds = self._thresholds(magnitudes, kept)
         return Measurement(
             magnitudes,
@@ -186,9 +186,7 @@ class Regularizer:
 
     def decisions(self) -> Decisions:
         """Which channels stay."""
-        kept = torch.from_numpy(self._kept(self._magnitudes()))
-        names = [group.name for group in self.groups]
-        return Decisions(dict(zip(names, kept.split(self.bank.sizes), strict=True)), self.undecided)
+        return Decisions.of(self.groups, self._staying(self._magnitudes()), self.undecided)
 
     @property
     def undecided(self) -> int:
@@ -238,6 +236,10 @@ class Regularizer:
         if self.settings.allocation == "uniform" or budget is None:
             return self._shares
         return self.allocator.ranked(budget, self._standing(magnitudes))
+
+    def _staying(self, magnitudes: Vector) -> NDArray[np.bool_]:
+        """(C,) what is kept, and the largest channel of every layer that would be left with none."""
+        return spare_layers(self._kept(magnitudes), magnitudes, self.groups)
 
     # what a method fills in
 

@@ -200,7 +200,7 @@ class Catalyst(Regularizer):
         if self._evidence is not None:
             self._weigh(self._evidence)
         n = self._magnitudes()
-        kept = self._kept(n)
+        kept = self._staying(n)
         self._alive &= kept
         self._d[kept & (n > 0)] = 0.0
         self.bank.scale_(self._alive.astype(float))

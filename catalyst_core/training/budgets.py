@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -21,7 +20,7 @@ from catalyst_core import cost, whatif
 from catalyst_core.certificate import certify
 from catalyst_core.config import ContenderConfig
 from catalyst_core.data import load_data
-from catalyst_core.decisions import Decisions
+from catalyst_core.decisions import Decisions, spare_layers
 from catalyst_core.errors import CheckpointError
 from catalyst_core.filters import find_groups
 from catalyst_core.peers import Network
@@ -126,8 +125,8 @@ class _Bench:
     def point(self, ratio: float) -> BudgetPoint:
         """The network at one budget."""
         counts = whatif.counts(self.sizes, self.cut.own, ratio)
-        kept = torch.from_numpy(self._places >= counts[self._group_of]).split(self.sizes)
-        decisions = Decisions({group.name: mask for group, mask in zip(self.groups, kept, strict=True)})
+        kept = spare_layers(self._places >= counts[self._group_of], self._places, self.groups)
+        decisions = Decisions.of(self.groups, kept)
         smaller = remove_filters(self.model, self.example, decisions)
         return BudgetPoint(
             ratio=ratio,
