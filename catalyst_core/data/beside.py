@@ -36,8 +36,9 @@ def splits_among(folders: Collection[str], named: str, has_subfolders: Callable[
     given = {split: _called(words, folders) for split, words in SPLITS.items()}
     found = {split: names[0] for split, names in given.items() if names}
     if "train" not in found:
-        if len(folders) == sum(map(len, given.values())) > 1 and all(map(has_subfolders, folders)):
-            raise DataError(f"{shown(named)} holds {' and '.join(map(shown, folders))} and no folder 'train' beside them")
+        if 0 < len(folders) == sum(map(len, given.values())) and all(map(has_subfolders, folders)):
+            beside = "it" if len(folders) == 1 else "them"
+            raise DataError(f"{shown(named)} holds {' and '.join(map(shown, folders))} and no folder 'train' beside {beside}")
         return {}
     if len(found) == 1 < len(folders) and not has_subfolders(found["train"]):
         return {}

@@ -96,6 +96,7 @@ REFUSED = {
     ("train/cat", "Train/cat"): "'pets' holds 'Train' and 'train': rename one, or put them together",
     ("train/cat", "train/dog", "Val/cat", "val/dog"): "'pets' holds 'Val' and 'val': rename one, or put them together",
     ("Test/cat", "val/cat"): "'pets' holds 'Test' and 'val' and no folder 'train' beside them",
+    ("val/cat", "val/dog"): "'pets' holds 'val' and no folder 'train' beside it",
     ("Train", "Test"): "'pets/Train' holds no images: it needs one subfolder a class with images in it",
 }
 
