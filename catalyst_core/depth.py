@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from catalyst_core import cost
 from catalyst_core.coupling import arguments
-from catalyst_core.errors import BudgetError, ConfigError, ExampleInputError, NetworkError, NoGroupsError, first_line
+from catalyst_core.errors import BudgetError, ConfigError, ExampleInputError, NetworkError, NoGroupsError, said_by
 from catalyst_core.groups import FilterGroup
 from catalyst_core.peers import Network
 from catalyst_core.regularizers import Regularizer, Settings
@@ -232,7 +232,7 @@ def _watched(model: nn.Module, inputs: Sequence[Any]) -> list[_Call]:
         with torch.no_grad():
             model.eval()(*inputs)
     except Exception as error:  # whatever a model's own code raises
-        raise ExampleInputError(f"{type(model).__name__} does not run on the example inputs: {first_line(error)}") from error
+        raise ExampleInputError(f"{type(model).__name__} does not run on the example inputs: {said_by(error)}") from error
     finally:
         for hook in hooks:
             hook.remove()

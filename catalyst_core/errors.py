@@ -36,16 +36,23 @@ def shown(given: object) -> str:
 
 
 def told(error: BaseException) -> str:
-    """What others' code raised, as a message may repeat it: its kind and its first line."""
-    kind, line = type(error).__name__, first_line(error)
-    return kind if line == kind else f"{kind}: {line}"
+    """What others' code raised, as a message may repeat it: its kind and what it says."""
+    kind, said = type(error).__name__, said_by(error)
+    return kind if said == kind else f"{kind}: {said}"
 
 
-def first_line(error: BaseException) -> str:
-    """What others' code said, for the middle of a sentence, invisible characters spelled out; its kind where it said nothing."""
+def said_by(error: BaseException) -> str:
+    """What others' code said, for the middle of a sentence: its first line, and as many more as fit.
+
+    Invisible characters are spelled out. Its kind where it said nothing.
+    """
     given = error.args[0] if isinstance(error, KeyError) and error.args else error  # whose text would be quoted once more
-    line = next(iter(str(given).strip().splitlines()), type(error).__name__)
-    text = "".join(one if one.isprintable() else repr(one)[1:-1] for one in line[: TOLD + 1])
+    first, *more = [line.strip() for line in str(given).splitlines() if line.strip()] or [type(error).__name__]
+    for line in more:
+        if len(first) + 1 + len(line) > TOLD:
+            break
+        first = f"{first} {line}"
+    text = "".join(one if one.isprintable() else repr(one)[1:-1] for one in first[: TOLD + 1])
     return text if len(text) <= TOLD else f"{text[:TOLD]}..."
 
 

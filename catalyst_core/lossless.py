@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from catalyst_core.coupling import BatchNorm, Coupling, arguments, output_dim, tensors
+from catalyst_core.coupling import BatchNorm, Coupling, arguments, check_repeats, output_dim, tensors
 from catalyst_core.decisions import spare
 from catalyst_core.slicing import slice_channels
 
@@ -33,9 +33,11 @@ class _Twin:
     @classmethod
     @torch.no_grad()
     def of(cls, model: nn.Module, inputs: list[Any]) -> "_Twin":
-        """Of a network, which is left as it is."""
+        """Of a network, which is left as it is. Raises `NetworkError` where it is random: every group would seem lossy."""
         twin = _disturbed(model, inputs)
-        return cls(twin, inputs, [one.clone() for one in tensors(twin(*inputs))])
+        dense = [one.clone() for one in tensors(twin(*inputs))]
+        check_repeats(twin, dense, list(tensors(twin(*inputs))), TOLERANCE)
+        return cls(twin, inputs, dense)
 
 
 def lossy_groups(model: nn.Module, example_inputs: Any, couplings: Sequence[Coupling]) -> dict[str, str]:

@@ -98,7 +98,8 @@ class Zipped:
         known: set[PurePosixPath] = set()
         for path in paths:
             if path in known or path in folders:
-                raise self._refused(f"it has {shown(str(path))} twice")
+                again = "twice" if path in known else "as a file and as a folder"
+                raise self._refused(f"it has {shown(str(path))} {again}")
             known.add(path)
         spelled: dict[str, PurePosixPath] = {}
         for path in known | folders:

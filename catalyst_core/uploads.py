@@ -16,8 +16,9 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
+from catalyst_core.data.beside import placed
 from catalyst_core.data.images import inspect
-from catalyst_core.data.listing import Layout, layout, names, placed
+from catalyst_core.data.listing import Layout, layout, names
 from catalyst_core.engine import room
 from catalyst_core.errors import DataError, shown
 from catalyst_core.figures.words import size

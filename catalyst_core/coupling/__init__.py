@@ -44,6 +44,7 @@ __all__ = [
     "Traced",
     "Transposed",
     "arguments",
+    "check_repeats",
     "is_grouped",
     "output_dim",
     "tensors",
@@ -69,7 +70,7 @@ def trace(model: nn.Module, example_inputs: Any, ignored_layers: Iterable[nn.Mod
     counter = FlopCounterMode(display=False)
     with unfused(), _same_draws():
         seen = _run(twin.eval(), inputs, counter)
-        _check_repeats(twin, seen, _watch(twin, inputs, tracer))
+        check_repeats(twin, seen, _watch(twin, inputs, tracer))
         units = dict(tracer.book.units)
         _watch_training(twin, inputs, tracer)
     couplings = tuple(_untied(one, parameters) for one in Reading(twin, tracer.book, ignored).couplings())
@@ -111,19 +112,21 @@ def _watch(model: nn.Module, inputs: list[Any], tracer: Tracer) -> Any:
     return outputs
 
 
-def _check_repeats(model: nn.Module, first: Any, second: Any) -> None:
-    """Raises `NetworkError` where two passes in evaluation mode gave more than rounding between them."""
+def check_repeats(model: nn.Module, first: Any, second: Any, most: float = REPEATS) -> None:
+    """Raises `NetworkError` where two passes in evaluation mode differ by more than `most` of the largest output."""
     ones, others = ([one for one in tensors(given) if one.is_floating_point()] for given in (first, second))
-    if [one.shape for one in ones] != [one.shape for one in others] or not all(map(_alike, ones, others)):
+    if [one.shape for one in ones] != [one.shape for one in others] or not all(
+        _alike(one, other, most) for one, other in zip(ones, others, strict=True)
+    ):
         raise NetworkError(
             f"{type(model).__name__} does not answer the same example alike twice in evaluation mode, so its channels "
             f"cannot be followed: leave out there what it draws at random or counts"
         )
 
 
-def _alike(one: Tensor, other: Tensor) -> bool:
+def _alike(one: Tensor, other: Tensor, most: float) -> bool:
     largest = float(one.nan_to_num().abs().max()) if one.numel() else 0.0
-    return torch.allclose(one, other, rtol=REPEATS, atol=REPEATS * largest, equal_nan=True)
+    return torch.allclose(one, other, rtol=most, atol=most * largest, equal_nan=True)
 
 
 def _run(model: nn.Module, inputs: list[Any], mode: AbstractContextManager[Any]) -> Any:

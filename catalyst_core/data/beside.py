@@ -5,8 +5,10 @@ Nothing that a folder holds is left out without a word but what is hidden or mad
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 from catalyst_core.errors import DataError, shown
+from catalyst_core.places import data_root
 
 # All that Pillow knows of the formats that are read.
 SUFFIXES = frozenset(
@@ -25,6 +27,13 @@ NAMED = 5  # folders, at most
 def is_visible(name: str) -> bool:
     """Whether a file or folder is somebody's own: not hidden, and nothing that a system adds to folders."""
     return not name.startswith(".") and name.casefold() not in SYSTEMS
+
+
+def placed(path: Path) -> str:
+    """Where a file lies in its folder below the data root, 'train/cat/000.png', as a message may repeat it."""
+    root = data_root().resolve()
+    parts = path.relative_to(root).parts[1:] if path.is_relative_to(root) else ()
+    return shown("/".join(parts if len(parts) > 1 else path.parts[-2:])).strip("'\"")
 
 
 def splits_among(folders: Collection[str], named: str, has_subfolders: Callable[[str], bool]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catalyst_core.data.beside import SUFFIXES, is_visible, left_out, splits_among
+from catalyst_core.data.beside import SUFFIXES, is_visible, left_out, placed, splits_among
 from catalyst_core.errors import DataError, shown
 from catalyst_core.places import confined, data_root
 
@@ -71,11 +71,6 @@ def names(paths: Sequence[Path], most: int = 3) -> str:
     return ", ".join(placed(path) for path in paths[:most]) + (", ..." if len(paths) > most else "")
 
 
-def placed(path: Path) -> str:
-    """The name of a file with the folder it lies in, as a message may repeat it."""
-    return shown(f"{path.parent.name}/{path.name}").strip("'\"")
-
-
 class _Lister:
     """Looks into folders below `root`, and counts the files there that are no images of a class."""
 
@@ -126,19 +121,19 @@ class _Lister:
                 if not is_visible(entry.name) or entry.is_dir():
                     continue
                 if os.path.splitext(entry.name)[1].lower() in SUFFIXES:
-                    found.append(self._image(entry, f"{folder.name}/{entry.name}"))
+                    found.append(self._image(entry))
                 else:
                     self._others += 1
             waiting += [entry.path for entry in reversed(listed) if entry.is_dir(follow_symlinks=False)]
         return found
 
-    def _image(self, entry: os.DirEntry[str], named: str) -> Path:
+    def _image(self, entry: os.DirEntry[str]) -> Path:
         """Where `entry` is. Opening a pipe would wait for its other end, a device has no end."""
         path = Path(entry.path)
         if not entry.is_file(follow_symlinks=False):
-            file = self.confined(path, named)
+            file = self.confined(path, placed(path))
             if file.exists() and not file.is_file():
-                raise DataError(f"{shown(named)} is a pipe, a socket or a device, not an image: take it out")
+                raise DataError(f"'{placed(path)}' is a pipe, a socket or a device, not an image: take it out")
         return path
 
     def _classes(self, folders: dict[str, Path], named: str) -> dict[str, list[Path]]:

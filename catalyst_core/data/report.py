@@ -14,9 +14,9 @@ import numpy as np
 
 from catalyst_core.config import DataConfig
 from catalyst_core.data import READERS, check_data
-from catalyst_core.data.folder import TEST, VALIDATION, as_raced, listed
+from catalyst_core.data.beside import placed
+from catalyst_core.data.folder import SIZES, TEST, VALIDATION, as_raced, listed
 from catalyst_core.data.images import Header, read_image
-from catalyst_core.data.listing import placed
 from catalyst_core.data.normalised import held_bytes
 from catalyst_core.data.reading import Decoded, Listing, read
 from catalyst_core.data.sampling import Labelled
@@ -200,7 +200,7 @@ def _of_sides(sides: tuple[int, int, int], size: int) -> list[str]:
     middle = sides[1]
     if middle > SHRUNK * size:
         return [f"the images are about {middle} pixels a side and are scaled down to {size}: image_size may be up to 512"]
-    if SHRUNK * middle < size:
+    if SHRUNK * middle < size and size > SIZES[0]:
         return [f"the images are about {middle} pixels a side and are blown up to {size}: a smaller image_size takes less time"]
     return []
 

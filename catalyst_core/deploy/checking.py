@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from catalyst_core.errors import ConfigError, NetworkError, first_line
+from catalyst_core.errors import ConfigError, NetworkError, said_by
 
 LIMIT = 1e-4  # the largest difference of a logit that a file may have
 FEW, MANY = 7, 64  # images in a batch, beside one
@@ -92,7 +92,7 @@ def _answer(call: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
     try:
         return call(batch)
     except Exception as error:  # whatever a foreign runtime raises
-        raise NetworkError(f"it does not run on a batch of {len(batch)} ({first_line(error)})") from error
+        raise NetworkError(f"it does not run on a batch of {len(batch)} ({said_by(error)})") from error
 
 
 def _alike(found: Tensor, expected: Tensor) -> Tensor:

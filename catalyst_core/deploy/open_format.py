@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from catalyst_core.errors import NetworkError, first_line
+from catalyst_core.errors import NetworkError, said_by
 
 # The newest operator set that PyTorch's exporter has translations for: torch.onnx._constants.ONNX_MAX_OPSET of 2.14. It writes
 # larger numbers too, but others that read the files lag behind, and these networks have nothing to gain from them.
@@ -47,7 +47,7 @@ def onnx_bytes(model: nn.Module, blank: Tensor) -> bytes:
         content = proto.SerializeToString()
         onnx.checker.check_model(content, full_check=True)
     except Exception as error:  # whatever exporter, operators and checker raise
-        raise NetworkError(f"PyTorch's ONNX exporter failed ({first_line(error)})") from error
+        raise NetworkError(f"PyTorch's ONNX exporter failed ({said_by(error)})") from error
     return content
 
 
@@ -66,7 +66,7 @@ class Session:
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # of many kinds, which it does not document
-            raise NetworkError(f"onnxruntime cannot run it ({first_line(error)})") from error
+            raise NetworkError(f"onnxruntime cannot run it ({said_by(error)})") from error
 
     def __call__(self, images: Tensor) -> Tensor:
         """(N, ...) -> (N, K)."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, fx, nn
 
-from catalyst_core.errors import NetworkError, first_line
+from catalyst_core.errors import NetworkError, said_by
 
 TRACES = ("stack_trace", "source_fn_stack", "from_node")  # what nodes say about the files that the code came from
 
@@ -26,7 +26,7 @@ def program_bytes(model: nn.Module, blank: Tensor) -> bytes:
     try:
         torch.export.save(program, stream)
     except Exception as error:  # whatever the exporter raises
-        raise NetworkError(f"torch.export failed ({first_line(error)})") from error
+        raise NetworkError(f"torch.export failed ({said_by(error)})") from error
     return stream.getvalue()
 
 
@@ -35,7 +35,7 @@ def exported(model: nn.Module, blank: Tensor) -> torch.export.ExportedProgram:
     try:
         return torch.export.export(model, (blank,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     except Exception as error:  # whatever the network's own code and the exporter raise
-        raise NetworkError(f"torch.export failed ({first_line(error)})") from error
+        raise NetworkError(f"torch.export failed ({said_by(error)})") from error
 
 
 def program_call(content: bytes) -> Callable[[Tensor], Tensor]:

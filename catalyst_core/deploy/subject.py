@@ -14,7 +14,7 @@ from catalyst_core.certificate import certify
 from catalyst_core.config import Magnitude
 from catalyst_core.coupling import trace
 from catalyst_core.deploy.rounding import check_multiple, pad
-from catalyst_core.errors import ConfigError, ExampleInputError, NetworkError, first_line
+from catalyst_core.errors import ConfigError, ExampleInputError, NetworkError, said_by
 from catalyst_core.wrappers import unwrap
 
 Widths = dict[str, dict[str, int]]  # group -> network -> channels
@@ -94,9 +94,7 @@ def _classes(model: nn.Module, example: Tensor) -> int:
             found = model(example)
     except Exception as error:  # whatever a model's own code raises
         shape = " x ".join(str(size) for size in example.shape)
-        raise ExampleInputError(
-            f"{type(model).__name__} does not run on images of shape {shape} ({first_line(error)})"
-        ) from error
+        raise ExampleInputError(f"{type(model).__name__} does not run on images of shape {shape} ({said_by(error)})") from error
     if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(example):
         given = f"shape {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
         raise NetworkError(f"{type(model).__name__} answers {len(example)} images with {given}, not with a row of logits each")

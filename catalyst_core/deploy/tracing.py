@@ -14,7 +14,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from catalyst_core.deploy.program import exported
-from catalyst_core.errors import NetworkError, first_line
+from catalyst_core.errors import NetworkError, said_by
 from catalyst_core.wrappers import unwrap
 
 ROOT = "net"  # where the network is below the module that is traced
@@ -43,7 +43,7 @@ def traced(model: nn.Module, example: Tensor) -> tuple[nn.Module, fx.Graph]:
             graph = _graph(_SizedTracer(example), root)
     except Exception as error:  # whatever a model's own code does with a tensor that has no values
         raise NetworkError(
-            f"torch.fx cannot follow the forward pass of {type(unwrap(model)).__name__} ({first_line(error)})"
+            f"torch.fx cannot follow the forward pass of {type(unwrap(model)).__name__} ({said_by(error)})"
         ) from error
     return root, graph
 

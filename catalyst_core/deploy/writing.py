@@ -23,7 +23,7 @@ from catalyst_core.deploy.place import README, check_free, placing
 from catalyst_core.deploy.program import program_bytes, program_call
 from catalyst_core.deploy.subject import Cut, Networks, networks
 from catalyst_core.deploy.timing import measure, slower
-from catalyst_core.errors import ConfigError, NetworkError, first_line
+from catalyst_core.errors import ConfigError, NetworkError, said_by
 from catalyst_core.finite import finite
 
 REPORT = "report.json"
@@ -177,7 +177,7 @@ class _Export:
         try:
             return network.load(self._folder)
         except Exception as error:  # a layer that does not come out of its arguments as it was
-            raise NetworkError(f"it does not build the network again ({first_line(error)})") from error
+            raise NetworkError(f"it does not build the network again ({said_by(error)})") from error
 
     def _sessions(self) -> dict[str, Session]:
         """Of all networks that have an ONNX form which computes the same, where the one that is written has."""

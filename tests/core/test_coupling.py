@@ -171,6 +171,19 @@ def test_a_network_that_answers_otherwise_each_time_is_refused(images):
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+class Hiss(nn.Sequential):
+    """So little noise that single precision would hide it."""
+
+    def forward(self, x):
+        return super().forward(x + 1e-6 * torch.randn_like(x))
+
+
+def test_a_network_with_a_little_noise_is_refused_instead_of_all_its_groups(images):
+    model = Hiss(nn.Conv2d(3, 6, 3), nn.ReLU(), nn.Flatten(), nn.Linear(216, 4))
+    with pytest.raises(NetworkError, match="Hiss does not answer the same example alike twice in evaluation mode"):
+        find_groups(model, images)
+
+
 def test_a_network_that_cannot_be_copied_is_refused(images):
     with pytest.warns(FutureWarning, match="weight_norm"):
         model = nn.Sequential(nn.utils.weight_norm(nn.Conv2d(3, 6, 3)), nn.Flatten(), nn.Linear(216, 4))

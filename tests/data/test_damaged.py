@@ -117,7 +117,9 @@ def test_a_test_folder_takes_from_nowhere_else(root):
     _fill(root / "pets" / "test", {"bee": 6, "cat": 5})
     _truncate((root / "pets" / "test" / "cat").iterdir())
     check_data(_config())
-    with pytest.raises(DataError, match=r"^too few images of class 'cat' can be read, test is left without one: cat/00\.png, "):
+    with pytest.raises(
+        DataError, match=r"^too few images of class 'cat' can be read, test is left without one: test/cat/00\.png, "
+    ):
         load_data(_config())
     for path in (root / "pets" / "test" / "cat").iterdir():
         path.write_bytes(b"no image")

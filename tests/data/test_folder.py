@@ -225,6 +225,13 @@ def test_a_pipe_among_the_images(root):
     assert "'cat/pipe.png' is a pipe" in _refusal()
 
 
+def test_a_file_deep_down_is_named_with_its_whole_way(root):
+    _fill(root / "pets")
+    (root / "pets" / "cat" / "young").mkdir()
+    os.mkfifo(root / "pets" / "cat" / "young" / "pipe.png")
+    assert "'cat/young/pipe.png' is a pipe" in _refusal()
+
+
 def test_small_classes_beside_large_ones_are_looked_at(root, monkeypatch):
     monkeypatch.setattr(folder, "INSPECTED", 10)
     _fill(root / "pets", count=100)

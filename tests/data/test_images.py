@@ -56,3 +56,26 @@ def test_what_is_missing_or_a_folder_is_no_image(tmp_path):
 
 def test_every_name_that_pillow_gives_to_what_is_read_is_that_of_an_image():
     assert {name for name, kind in Image.registered_extensions().items() if kind in FORMATS} == SUFFIXES
+
+
+def _floats(path, *values):
+    Image.fromarray(np.array(values, np.float32)[None].repeat(len(values), 0)).save(path)
+    return path
+
+
+def test_floating_point_pixels_have_one_scale_in_all_images(tmp_path):
+    dark, light = (_floats(tmp_path / f"{top}.tiff", 0, top / 2, top) for top in (0.5, 1.0))
+    assert read_image(dark, 1, 3)[0, 0].tolist() == [0, 63, 127]
+    assert read_image(light, 1, 3)[0, 0].tolist() == [0, 127, 255]
+
+
+@pytest.mark.parametrize("values", [(0, 128, 255), (-0.5, 0, 0.5), (0, float("nan"), 1), (0, float("inf"), 1)])
+def test_floating_point_pixels_of_another_scale_are_refused(values, tmp_path):
+    path = _floats(tmp_path / "image.tiff", *values)
+    with pytest.raises(DataError, match=r"/image\.tiff holds floating-point pixels from .*, which must lie in 0\.\.1"):
+        read_image(path, 1, 3)
+
+
+def test_sixteen_bits_keep_their_range(tmp_path):
+    Image.fromarray(np.array([[0, 32768, 65535]] * 3, np.uint16)).save(tmp_path / "image.png")
+    assert read_image(tmp_path / "image.png", 1, 3)[0, 0].tolist() == [0, 127, 255]

@@ -179,7 +179,10 @@ HOSTILE = {
     "a pipe": (lambda: _zip(_pets() | {_special("pets/cat/p.png", stat.S_IFIFO | 0o644): b""}), "link or a device"),
     "encrypted": (lambda: _patched(_pets(), 8, "<H", 1), "is encrypted: pack it without a password"),
     "a name twice": (_twice, "has 'pets/cat/0.png' twice"),
-    "a file and a folder": (lambda: _zip(_pets() | {"pets/cat/0.png/1.png": _png()}), "has 'pets/cat/0.png' twice"),
+    "a file and a folder": (
+        lambda: _zip(_pets() | {"pets/cat/0.png/1.png": _png()}),
+        "has 'pets/cat/0.png' as a file and as a folder",
+    ),
     "a name in capitals": (lambda: _zip(_pets() | {"pets/cat/0.PNG": _png()}), "are one name on some machines"),
     "a class in capitals": (lambda: _zip(_pets() | {"pets/Cat/77.png": _png()}), "'pets/Cat' and 'pets/cat' are one name"),
     "composed otherwise": (
