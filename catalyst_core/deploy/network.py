@@ -1,6 +1,5 @@
-"""A network from network.json and network.safetensors, with nothing but PyTorch: `load(folder)(images)` are its logits. The JSON
-is data: layers of torch.nn and the steps of the forward pass as torch.fx or torch.export has them. What is not listed here is
-refused. `python network.py` prints the forward pass, and the shape of what random images give."""
+"""A network of network.json and network.safetensors, with PyTorch alone: `load(folder)(images)` are its logits. The JSON is data:
+layers of torch.nn and steps of torch.fx or torch.export; what is not listed here is refused. Run alone, this prints the steps."""
 
 import json
 import operator
@@ -10,13 +9,14 @@ from pathlib import Path
 import torch
 from torch import fx, nn
 
-WORDS = """adaptive_avg_pool2d add addcmul alias amax arange avg_pool2d batch_norm bitwise_not cat chunk clamp clamp_min clone
-    contiguous conv1d conv2d conv_transpose2d copy cos cumsum detach dim div dropout einsum eq exp expand expand_as fill flatten
-    float floordiv gelu getitem group_norm hardsigmoid hardswish hardtanh iadd imul index interpolate invert layer_norm leaky_relu
-    lift_fresh_copy linalg_vector_norm linear log_softmax masked_fill matmul max_pool2d mean mod mul ne neg new_zeros norm
-    normalize pad permute pow relu relu6 repeat repeat_interleave reshape reshape_as roll rsub scaled_dot_product_attention select
-    sigmoid silu sin size slice softmax split split_with_sizes sqrt square squeeze stack sub sum sym_size tanh tile to transpose
-    truediv unbind unfold unsqueeze upsample_bicubic2d upsample_bilinear2d upsample_nearest2d view where zeros"""
+WORDS = """abs adaptive_avg_pool2d adaptive_max_pool2d add addcmul alias amax arange avg_pool1d avg_pool2d batch_norm bitwise_not
+    bmm cat channel_shuffle chunk clamp clamp_min clone contiguous conv1d conv2d conv_transpose2d copy cos cumsum detach dim div
+    dropout einsum elu eq exp expand expand_as fill flatten float floordiv gelu getitem group_norm hardsigmoid hardswish hardtanh
+    iadd imul index interpolate invert layer_norm leaky_relu lift_fresh_copy linalg_vector_norm linear log log_softmax masked_fill
+    matmul max_pool2d maximum mean minimum mod mul ne neg new_zeros norm normalize pad permute pixel_shuffle pixel_unshuffle pow
+    prelu relu relu6 repeat repeat_interleave reshape reshape_as roll rsub scaled_dot_product_attention select sigmoid silu sin
+    size slice softmax softplus split split_with_sizes sqrt square squeeze stack sub sum sym_size tanh tile to transpose truediv
+    unbind unfold unsqueeze upsample_bicubic2d upsample_bilinear2d upsample_nearest2d view where zeros"""
 NAMES = [word + mark for word in WORDS.split() for mark in ("", "_")]
 HOMES = {"operator": operator, "torch": torch, "functional": nn.functional, "aten": torch.ops.aten}
 CALLS = {f"{home}.{name}": getattr(HOMES[home], name) for home in HOMES for name in NAMES if hasattr(HOMES[home], name)}

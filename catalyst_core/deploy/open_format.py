@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from catalyst_core.deploy.program import quiet
 from catalyst_core.errors import NetworkError, said_by
 
 # The newest operator set that PyTorch's exporter has translations for: torch.onnx._constants.ONNX_MAX_OPSET of 2.14. It writes
@@ -31,16 +32,17 @@ def onnx_bytes(model: nn.Module, blank: Tensor) -> bytes:
     import onnx
 
     try:
-        program = torch.onnx.export(
-            model,
-            (blank,),
-            dynamo=True,
-            verbose=False,
-            opset_version=OPSET,
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_shapes=({0: torch.export.Dim("batch")},),
-        )
+        with quiet():
+            program = torch.onnx.export(
+                model,
+                (blank,),
+                dynamo=True,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+            )
         proto = program.model_proto
         for node in proto.graph.node:  # where in which files of this machine the code is: nobody else's business
             node.ClearField("metadata_props")

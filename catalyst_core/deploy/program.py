@@ -1,7 +1,9 @@
 """`torch.export`: the forward pass as one graph of PyTorch's own operators, in one file that needs no code of the network."""
 
 import io
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, fx, nn
@@ -30,10 +32,19 @@ def program_bytes(model: nn.Module, blank: Tensor) -> bytes:
     return stream.getvalue()
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without torch.export's word on networks that keep tensors for the next call: the file is compared with the network."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"The tensor attributes? .* assigned during export", UserWarning)
+        yield
+
+
 def exported(model: nn.Module, blank: Tensor) -> torch.export.ExportedProgram:
     """The network as a graph of operators, for any number of images. Raises `NetworkError`, one sentence."""
     try:
-        return torch.export.export(model, (blank,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+        with quiet():
+            return torch.export.export(model, (blank,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     except Exception as error:  # whatever the network's own code and the exporter raise
         raise NetworkError(f"torch.export failed ({said_by(error)})") from error
 

@@ -95,7 +95,7 @@ def picky(self, x):
 
 REFUSED = {
     "values": (lambda self, x: x if x.sum() > 0 else -x, {}, "cannot follow the forward pass of Given"),
-    "no tensor": (lambda self, x: torch.erf(picky(self, x)), {"a": nn.ReLU()}, r"of Given \(a tensor is needed,\)"),
+    "no tensor": (lambda self, x: torch.erf(picky(self, x)), {"a": nn.ReLU()}, r"of Given \(a tensor is needed, not a Proxy\)"),
     "an operation": (lambda self, x: torch.fft.fft(x).real, {}, "'fft_fft' is not among those"),
     "an attribute": (lambda self, x: x.mT, {}, "'getattr' is not among those"),
     "infinite": (lambda self, x: self.a(x), {"a": nn.Hardtanh(-float("inf"), 1.0)}, "layer 'a' has an argument"),

@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn import functional as F
 
 from catalyst_core.deploy import network
 from catalyst_core.deploy.graph import describe
@@ -43,6 +44,20 @@ class Odd(nn.Module):
         return self.head(x.view(x.size(0), -1)[..., :])
 
 
+class Shuffled(nn.Module):
+    """What enlarges and mixes without a parameter, called as functions."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 8, 3, padding=1), nn.Linear(16, 10)
+        self.slope = nn.Parameter(torch.full((2,), 0.3))
+
+    def forward(self, x):
+        x = F.pixel_unshuffle(F.prelu(F.pixel_shuffle(F.elu(self.conv(x)), 2), self.slope), 4)
+        x = torch.channel_shuffle(torch.maximum(F.softplus(x), x.abs().log1p() if x.ndim < 4 else x.abs()), 4)
+        return self.head(F.adaptive_max_pool2d(x, (1, 1)).flatten(1)[:, :16])
+
+
 def save(folder, model, images):
     """What `write_model` writes of it for network.py, with images beside it."""
     described = describe(model, images[:2])
@@ -59,7 +74,10 @@ def fresh(tmp_path_factory):
     root = tmp_path_factory.mktemp("exports")
     made = {name: cut(lively(name), torch.randn(5, 3, 8, 8), 0.5) for name in NETWORKS}
     made |= {name: pruned(name) for name in FOREIGN}
-    networks = {name: (one.model, one.images) for name, one in made.items()} | {"odd": (Odd().eval(), torch.randn(5, 3, 8, 8))}
+    networks = {name: (one.model, one.images) for name, one in made.items()} | {
+        "odd": (Odd().eval(), torch.randn(5, 3, 8, 8)),
+        "shuffled": (Shuffled().eval(), torch.randn(5, 3, 8, 8)),
+    }
     here = {}
     for name, (model, images) in networks.items():
         save(root / name.replace(":", "_"), model, images)
@@ -74,7 +92,7 @@ def fresh(tmp_path_factory):
     return {name: (here[name], found["answers"][folder]) for name, folder in folders.items()}, found["modules"]
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, *FOREIGN, "odd"])
+@pytest.mark.parametrize("name", [*NETWORKS, *FOREIGN, "odd", "shuffled"])
 def test_a_fresh_python_computes_the_same_bits(fresh, name):
     here, there = fresh[0][name]
     assert here.std() > 0

@@ -13,7 +13,7 @@ from torch import nn
 
 from catalyst_core import __version__, cost
 from catalyst_core.certificate import Certificate
-from catalyst_core.deploy import Facts, Line, Sample, network, open_format, write_model
+from catalyst_core.deploy import Facts, Line, Sample, network, open_format, program, write_model
 from catalyst_core.errors import ConfigError, ExampleInputError, NetworkError
 
 FACTS = Facts(
@@ -275,3 +275,24 @@ def test_what_is_not_possible_is_one_sentence_and_nothing_is_written(tmp_path, c
     with pytest.raises(kind, match=sentence):
         write_model(tmp_path / "model", **given)
     assert list(tmp_path.iterdir()) == []
+
+
+class Keeping(nn.Module):
+    """Keeps what it made for the next call, as recurrent layers and some of timm's do."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.LSTM(3, 4, batch_first=True)
+
+    def forward(self, x):
+        made = self.layer(x)[0][:, -1]
+        self.last = made.detach()
+        return made
+
+
+def test_a_network_that_keeps_tensors_is_exported_without_a_warning():
+    model, images = Keeping().eval(), torch.randn(2, 5, 3)
+    with torch.no_grad():
+        expected = model(images)
+        assert torch.equal(program.program_call(program.program_bytes(model, images))(images), expected)
+        assert torch.allclose(open_format.Session(open_format.onnx_bytes(model, images))(images), expected, atol=1e-5)
