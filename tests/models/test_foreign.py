@@ -90,7 +90,7 @@ def test_what_waits_for_the_first_images_is_drawn_from_the_seed(factories):
         ("failing", NetworkError, r"failing cannot be built for 1 x 8 x 8 images and 5 classes \(ValueError"),
         ("wanting", NetworkError, r"\(TypeError: wanting\(\) missing 1 required positional argument: 'width'\)$"),
         ("leaving", NetworkError, r"leaving cannot be built for .* \(SystemExit: 0\)$"),
-        ("lines", NetworkError, r"\(KeyError: one\\x1b\[31m\)$"),
+        ("lines", NetworkError, r"\(KeyError: one\\x1b\[31m two\)$"),
         ("scripted", NetworkError, "own_networks:Scripted returned TorchScript, which cannot be cut"),
         ("text", NetworkError, "own_networks:text returned a str"),
         ("nobody", ConfigError, "there is no network 'nobody' on this machine"),
