@@ -6,6 +6,7 @@ No code in a file is ever run.
 import hashlib
 import warnings
 import zipfile
+from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ INFLATES = 1.5  # an archive of tensors may hold more bytes than the file has, b
 ZIP, PICKLE = b"PK", b"\x80"  # how archives of torch.save begin, and its files of before 2020
 JSON = b"{"  # and the header of safetensors
 HEADER = 8  # bytes in front of that header: its size
+PLAIN = (Namespace,)  # classes that only hold values: torchvision's and timm's scripts put their options beside the weights
 SAVE = "save model.state_dict(), best as safetensors"
 
 
@@ -64,7 +66,8 @@ def _safetensors(file: Path) -> dict[str, Tensor]:
 
 def _torch(file: Path) -> dict[str, Any]:
     try:
-        with warnings.catch_warnings(), file.open("rb") as stream:  # of a path, torch would believe the name
+        # Of a path, torch would believe the name.
+        with warnings.catch_warnings(), torch.serialization.safe_globals([*PLAIN]), file.open("rb") as stream:
             warnings.simplefilter("ignore")  # of odd pickles: what matters is whether it is read
             content = torch.load(stream, weights_only=True, map_location="cpu")
     except Exception as error:  # a torn or foreign file fails in any way

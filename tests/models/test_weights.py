@@ -4,6 +4,7 @@ import copy
 import os
 import pickle
 import zipfile
+from argparse import Namespace
 from collections import OrderedDict
 
 import pytest
@@ -40,6 +41,7 @@ WRAPS = {
     "parallel, then compiled": lambda state: {f"_orig_mod.module.{name}": value for name, value in state.items()},
     "compiled, then parallel": lambda state: {f"module._orig_mod.{name}": value for name, value in state.items()},
     "under a key of their own": lambda state: {"epoch": torch.tensor(3), "best": {"student": state}},
+    "with its script's options": lambda state: {"model": state, "args": Namespace(lr=0.1, nested=Namespace(opt="sgd"))},
     "old": lambda state: {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")},
 }
 
@@ -167,6 +169,7 @@ def _script(file) -> None:
 
 WRONG = {
     "a pickle": (_pickled, "holds more than tensors"),
+    "code in options": (lambda file: torch.save({"args": Namespace(act=print)}, file), "holds more than tensors"),
     "a whole network": (lambda file: torch.save(torch.nn.Linear(2, 2), file), "holds more than tensors"),
     "a zip bomb": (_bomb, "would unpack to 32 MiB"),
     "a list": (lambda file: torch.save([torch.zeros(2)], file), "holds a list, not a state dict"),
