@@ -20,13 +20,13 @@ def start(store: Store, values: dict[str, Any]) -> None:
 
     Not a callback: those get the values that the form had before the last keystroke.
     """
-    config = forms.to_config(values)
-    if config.brings_network:
-        launcher.preflight(store, config)
-        with st.spinner("Trying the network on your images"):
-            inspector.check(config)
-    context.select(launcher.start_race(store, config))
+    context.select(launcher.start_race(store, forms.to_config(values), trial=_try_network))
     st.rerun()
+
+
+def _try_network(config: RaceConfig) -> None:
+    with st.spinner("Trying the network on your images"):
+        inspector.check(config)
 
 
 def setup(store: Store, newest: RaceInfo | None) -> None:

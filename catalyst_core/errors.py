@@ -47,12 +47,12 @@ def said_by(error: BaseException) -> str:
     Invisible characters are spelled out. Its kind where it said nothing.
     """
     given = error.args[0] if isinstance(error, KeyError) and error.args else error  # whose text would be quoted once more
-    first, *more = [line.strip() for line in str(given).splitlines() if line.strip()] or [type(error).__name__]
+    text, *more = [line.strip() for line in str(given).splitlines() if line.strip()] or [type(error).__name__]
     for line in more:
-        if len(first) + 1 + len(line) > TOLD:
+        if len(text) + 1 + len(line) > TOLD:
             break
-        first = f"{first} {line}"
-    text = "".join(one if one.isprintable() else repr(one)[1:-1] for one in first[: TOLD + 1])
+        text = f"{text} {line}"
+    text = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[: TOLD + 1])
     return text if len(text) <= TOLD else f"{text[:TOLD]}..."
 
 

@@ -97,7 +97,6 @@ def _group(model: nn.Module, coupling: Coupling, kind: Magnitude) -> FilterGroup
         readers.append(
             Part(module.weight, torch.from_numpy(slot.rows), torch.from_numpy(slot.channels), dim, name=f"{slot.module}.weight")
         )
-    shares = tuple({tuple(members): members for members in coupling.shares.values()}.values())
     return FilterGroup(
         coupling.name,
         coupling.size,
@@ -107,5 +106,5 @@ def _group(model: nn.Module, coupling: Coupling, kind: Magnitude) -> FilterGroup
         tuple(readers),
         tuple(folds),
         coupling.inhomogeneous,
-        shares,
+        coupling.shares,
     )

@@ -18,7 +18,6 @@ from catalyst_core.slicing import slice_channels
 
 TOLERANCE = 1e-9  # of what the channels do to the outputs, in float64: above rounding, below any constant left over
 UNTESTED = "its channels have no effect on the outputs, so a cut cannot be tested"
-RIGID = "every channel of it is the only one of some layer, and a cut keeps at least one of every layer"
 KEPT = (0.35, 0.7)  # share of the first and of the second half that stays
 
 
@@ -57,14 +56,11 @@ def lossy_groups(model: nn.Module, example_inputs: Any, couplings: Sequence[Coup
 
 def _fault(twin: _Twin, coupling: Coupling) -> str | None:
     """Why this one is lossy: tried with some channels gone, and with one at either end, to find code that counts channels."""
-    places, shares = np.arange(coupling.size), coupling.shares.values()
-    some = _some(coupling)
-    if some.all():
-        return RIGID
-    if reason := _difference(twin, {coupling.name: some}, [coupling]):
+    places = np.arange(coupling.size)
+    if reason := _difference(twin, {coupling.name: _some(coupling)}, [coupling]):
         return reason
-    outer = [kept for kept in (places > 0, places < coupling.size - 1) if all(kept[members].any() for members in shares)]
-    ends = (_difference(twin, {coupling.name: kept}, [coupling]) for kept in outer)
+    outer = [end for end in (0, coupling.size - 1) if end not in coupling.sole]
+    ends = (_difference(twin, {coupling.name: places != end}, [coupling]) for end in outer)
     return next((reason for reason in ends if reason not in (None, UNTESTED)), None)
 
 
@@ -100,15 +96,14 @@ def _noise(example: Any) -> Any:
 
 
 def _some(coupling: Coupling) -> NDArray[np.bool_]:
-    """(C,) which channels stay: at least one of each layer does, and at least one does not, unless all have to stay."""
-    size, shares = coupling.size, coupling.shares.values()
+    """(C,) which channels stay: at least one of each layer does, and at least one does not."""
+    size = coupling.size
     rng = np.random.default_rng(size)
     kept = rng.random(size) < np.where(np.arange(size) < size / 2, *KEPT)
     kept[rng.permutation(size)[:2]] = True, False
-    kept = spare(kept, shares, rng.random(size))
+    kept = spare(kept, coupling.shares, rng.random(size))
     if kept.all():
-        needed = {int(members[0]) for members in shares if len(members) == 1}
-        kept[next((place for place in range(size) if place not in needed), size) :][:1] = False
+        kept[np.setdiff1d(np.arange(size), coupling.sole)[0]] = False
     return kept
 
 

@@ -17,17 +17,19 @@ def network(options: argparse.Namespace) -> int:
     """Print the report on one network, or with --check that it can be raced. 1 when the trial changed its function."""
     config = RaceConfig.build(**subject(options), methods=[{"name": "none"}])
     check_data(config.data)
-    from catalyst_core.training.report import NetworkReport, report_network, try_network  # imports torch
+    from catalyst_core.training.report import report_network, try_network  # imports torch
 
     contender = config.contender(MethodConfig(name="none"), 0)
-    with aside():
-        found = try_network(contender) if options.check else report_network(contender)
-    if isinstance(found, NetworkReport):
-        report = found.as_dict()
-        say(report, "\n".join(lines(report)), as_json=options.json)
-        return 0 if found.lossless else 1
-    say({"model": config.model, "weights": config.weights, "notes": found}, "\n".join((FITS, *found)), as_json=options.json)
-    return 0
+    if options.check:
+        with aside():
+            notes = try_network(contender)
+        record, said, fine = {"model": config.model, "weights": config.weights, "notes": notes}, [FITS, *notes], True
+    else:
+        with aside():
+            record = report_network(contender).as_dict()
+        said, fine = lines(record), record["lossless"]
+    say(record, "\n".join(said), as_json=options.json)
+    return 0 if fine else 1
 
 
 def lines(report: dict) -> list[str]:

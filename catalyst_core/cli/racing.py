@@ -23,10 +23,7 @@ def race(options: argparse.Namespace) -> int:
     """Start a race; follow it unless --detach; print its ledger. 1 when a contender failed."""
     config = race_config(options)
     store = open_store(options.store)
-    if config.brings_network:
-        launcher.preflight(store, config)
-        _try_network(config)
-    race_id = launcher.start_race(store, config, options.priority)
+    race_id = launcher.start_race(store, config, options.priority, _try_network)
     if options.detach:
         print(json.dumps({"race": race_id}) if options.json else race_id)
         return 0

@@ -43,14 +43,19 @@ class Coupling:
     tied: bool = False  # refused because a layer shares a parameter with another
 
     @cached_property
-    def shares(self) -> dict[tuple[str, str], Index]:
-        """(layer, "outputs" or "inputs") -> its channels, where it has some and not all: no cut may leave it with none."""
-        found: dict[tuple[str, str], list[Index]] = {}
-        for side, slots in (("outputs", self.outputs), ("inputs", self.readers)):
+    def shares(self) -> tuple[Index, ...]:
+        """Channels of each layer that makes or reads some and not all of them: no cut may leave it with none. Each once."""
+        found: dict[tuple[str, int], list[Index]] = {}
+        for side, slots in enumerate((self.outputs, self.readers)):
             for slot in slots:
                 found.setdefault((slot.module, side), []).append(slot.channels)
-        channels = {place: np.unique(np.concatenate(each)) for place, each in found.items()}
-        return {place: members for place, members in channels.items() if len(members) < self.size}
+        members = (np.unique(np.concatenate(each)) for each in found.values())
+        return tuple({tuple(one): one for one in members if len(one) < self.size}.values())
+
+    @cached_property
+    def sole(self) -> Index:
+        """The channels that have to stay: each is the only one of some layer."""
+        return np.unique([one[0] for one in self.shares if len(one) == 1]).astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,7 @@ from catalyst_core.coupling.plain import Coupling, Producer, Slot
 
 Rows = dict[int, list[int]]  # root of a class -> rows of one layer
 UNREAD = "no layer reads its channels"
+RIGID = "every channel of it is the only one of some layer, and a cut keeps at least one of every layer"
 ALONE = "it is one unit, and a cut keeps at least one of every group"
 UNMADE = "some of its channels do not come out of a convolution, a linear layer or a BatchNorm"
 
@@ -140,7 +141,7 @@ class Reading:
             *(one for source in sources for one in source.moved),
             *(one for root in ordered for one in self.suspects.get(root, [])),
         ]
-        return Coupling(
+        coupling = Coupling(
             layers[0],
             len(ordered),
             tuple(self._producer(name, channel) for name in self._sorted({one for source in sources for one in source.layers})),
@@ -150,6 +151,8 @@ class Reading:
             next((source.unscaled for source in sources if source.unscaled), None),
             tuple(dict.fromkeys(doubts)),
         )
+        rigid = not coupling.refused and len(coupling.sole) == coupling.size
+        return replace(coupling, refused=RIGID) if rigid else coupling
 
     def _refused(self, ordered: list[int]) -> str | None:
         """Why none of these classes can go, or the only one."""

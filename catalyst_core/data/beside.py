@@ -29,11 +29,16 @@ def is_visible(name: str) -> bool:
     return not name.startswith(".") and name.casefold() not in SYSTEMS
 
 
-def placed(path: Path) -> str:
-    """Where a file lies in its folder below the data root, 'train/cat/000.png', as a message may repeat it."""
+def place(path: Path) -> str:
+    """Where a file lies in its folder below the data root: train/cat/000.png."""
     root = data_root().resolve()
     parts = path.relative_to(root).parts[1:] if path.is_relative_to(root) else ()
-    return shown("/".join(parts if len(parts) > 1 else path.parts[-2:])).strip("'\"")
+    return "/".join(parts if len(parts) > 1 else path.parts[-2:])
+
+
+def placed(path: Path) -> str:
+    """The same as a message may repeat it, without quotes."""
+    return shown(place(path)).strip("'\"")
 
 
 def splits_among(folders: Collection[str], named: str, has_subfolders: Callable[[str], bool]) -> dict[str, str]:

@@ -40,22 +40,10 @@ def read_image(path: Path, channels: int, size: int) -> np.ndarray | None:
     """The middle square, resized: (channels, size, size) uint8; None when the file is damaged."""
     with _damaged_is_none(), _opened(path) as image:
         image.draft("RGB" if channels == 3 else "L", (2 * size, 2 * size))  # JPEG only: decodes at a lower resolution
-        _check_range(path, image)
         upright = ImageOps.exif_transpose(image)
-        array = np.asarray(ImageOps.fit(_eight_bits(upright).convert("RGB" if channels == 3 else "L"), (size, size)))
+        array = np.asarray(ImageOps.fit(_eight_bits(path, upright).convert("RGB" if channels == 3 else "L"), (size, size)))
         return np.moveaxis(array, 2, 0) if channels == 3 else array[None]
     return None
-
-
-def _check_range(path: Path, image: Image.Image) -> None:
-    """The scale of floating-point pixels has to be one for all images, not each image's own."""
-    if image.mode != "F":
-        return
-    pixels = np.asarray(image)  # Pillow's own extremes pass over NaN
-    low, high = pixels.min(), pixels.max()
-    if not -ROUNDING <= low <= high <= 1 + ROUNDING:
-        found = f"{placed(path)} holds floating-point pixels from {low:g} to {high:g}"
-        raise DataError(f"{found}, which must lie in 0..1: save it with 8 or 16 bits")
 
 
 @contextlib.contextmanager
@@ -88,10 +76,17 @@ def _huge(path: Path) -> str:
     return f"{placed(path)} is larger than {MEGAPIXELS} megapixels, the most that is read: scale it down or take it out"
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit images and floating-point ones in 0..1 keep their range; Pillow's own conversion would clip them at 255."""
+def _eight_bits(path: Path, image: Image.Image) -> Image.Image:
+    """16-bit images and floating-point ones in 0..1 keep their range; Pillow's own conversion would clip them at 255.
+
+    Raises `DataError` for floating-point pixels beyond 0..1: the scale has to be one for all images, not each image's own.
+    """
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
     values = np.asarray(image, dtype=np.float64)
+    low, high = values.min(), values.max()  # Pillow's own extremes pass over NaN
+    if image.mode == "F" and not -ROUNDING <= low <= high <= 1 + ROUNDING:
+        found = f"{placed(path)} holds floating-point pixels from {low:g} to {high:g}"
+        raise DataError(f"{found}, which must lie in 0..1: save it with 8 or 16 bits")
     top = 1.0 if image.mode == "F" else 65535.0
     return Image.fromarray(np.clip(values * (255.0 / top), 0, 255).astype(np.uint8))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catalyst_core.data.beside import SUFFIXES, is_visible, left_out, placed, splits_among
+from catalyst_core.data.beside import SUFFIXES, is_visible, left_out, place, placed, splits_among
 from catalyst_core.errors import DataError, shown
 from catalyst_core.places import confined, data_root
 
@@ -131,9 +131,9 @@ class _Lister:
         """Where `entry` is. Opening a pipe would wait for its other end, a device has no end."""
         path = Path(entry.path)
         if not entry.is_file(follow_symlinks=False):
-            file = self.confined(path, placed(path))
+            file = self.confined(path, place(path))
             if file.exists() and not file.is_file():
-                raise DataError(f"'{placed(path)}' is a pipe, a socket or a device, not an image: take it out")
+                raise DataError(f"{shown(place(path))} is a pipe, a socket or a device, not an image: take it out")
         return path
 
     def _classes(self, folders: dict[str, Path], named: str) -> dict[str, list[Path]]:

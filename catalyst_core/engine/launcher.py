@@ -6,7 +6,7 @@ more. Whoever looks at the store, and every worker, starts the next one when it 
 
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from catalyst_core import changes
@@ -30,9 +30,16 @@ def prewarm() -> None:
     _children.prewarm()
 
 
-def start_race(store: Store, config: RaceConfig, priority: int = 0) -> str:
-    """Create a race and its first workers; returns its id. Raises UsageError, and then nothing has been made."""
+def start_race(
+    store: Store, config: RaceConfig, priority: int = 0, trial: Callable[[RaceConfig], None] = lambda config: None
+) -> str:
+    """Create a race and its first workers; returns its id. Raises UsageError, and then nothing has been made.
+
+    `trial` is asked about a network or weights that are not ours, and raises where every contender would fail of them.
+    """
     preflight(store, config)
+    if config.brings_network:
+        trial(config)
     race_id = store.create_race(config, priority)
     dispatch(store)
     return race_id
